@@ -1,0 +1,5 @@
+"""`python -m jikimi` is the command."""
+
+from jikimi.cli import main
+
+main()

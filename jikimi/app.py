@@ -1,0 +1,222 @@
+"""The only file that knows every class: it builds the kit, the doors and the worker from the settings."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+
+from jikimi.config import Settings
+from jikimi.db.counters import MemoryTally
+from jikimi.db.tx import SqlStore
+from jikimi.engine.decode.parent import Decoder
+from jikimi.engine.folder import SnapshotFolder
+from jikimi.engine.index import Index
+from jikimi.engine.matcher import SignalTypes
+from jikimi.engine.pattern import alter, paint
+from jikimi.flows.account import write_totals
+from jikimi.flows.canary import Canary, Sighting, is_fresh, prepare, send
+from jikimi.flows.index import follow, open_index, renew
+from jikimi.flows.recheck import recheck, sweep
+from jikimi.flows.scan import RECHECK
+from jikimi.model.errors import JikimiError, Refused
+from jikimi.model.ids import ENTROPY_BYTES, new_id
+from jikimi.plugs.blobs.objects import ObjectBlobs
+from jikimi.plugs.front_door import ask_front_door
+from jikimi.ports import Kit, Log, Reader
+from jikimi.worker import Task, Worker, run_due_jobs
+
+VERSION = version("jikimi")
+
+_FOLLOW_SECONDS = 0.2
+"""How often changes made by other processes are looked for; they must count within a second."""
+_STALE = timedelta(seconds=15)
+"""An index that could not be compared with the database for so long is no longer trusted."""
+_RENEW_SECONDS = 5.0
+_JOBS_SECONDS = 2.0
+_SWEEP_SECONDS = 3600.0
+
+
+@contextmanager
+def open_reader(settings: Settings) -> Iterator[Reader]:
+    """Build what looks at files: no records, no folder."""
+    decoder = Decoder(
+        settings.limits,
+        workers=settings.workers,
+        sandbox=settings.sandbox,
+        wait_seconds=settings.decode_wait_seconds,
+    )
+    with decoder:
+        yield Reader(decoder=decoder, signals=SignalTypes(), limits=settings.limits)
+
+
+@contextmanager
+def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
+    """Build the kit: folder, schema, index, decoder; all of it is closed again at the end."""
+    _make_folder(settings.data)
+    with ExitStack() as stack:
+        store = SqlStore(settings.database)
+        stack.callback(store.close)
+        store.migrate()
+        index = Index()
+        kit = Kit(
+            reader=stack.enter_context(open_reader(settings)),
+            store=store,
+            blobs=ObjectBlobs(settings.blobs),
+            index=index,
+            snapshots=SnapshotFolder(settings.data / "index", store.identity(), index),
+            tally=MemoryTally(),
+            flood=settings.flood,
+            clock=_now,
+            ids=lambda prefix: new_id(prefix, _now(), secrets.token_bytes(ENTROPY_BYTES)),
+            entropy=secrets.token_bytes,
+            log=log or make_log(settings),
+        )
+        open_index(kit)
+        stack.callback(write_totals, kit)
+        yield kit
+
+
+@dataclass(slots=True)
+class _Vitals:
+    """What the running service knows about itself."""
+
+    followed_at: datetime
+    sighting: Sighting | None = None
+
+
+class Service:
+    """A running service: the front door with the worker behind it."""
+
+    def __init__(self, settings: Settings, kit: Kit, listening: socket.socket) -> None:
+        self._settings = settings
+        self._kit = kit
+        self._listening = listening
+        self._vitals = _Vitals(followed_at=kit.clock())
+        self._canary: Canary | None = None
+        self.address = _address(listening)
+        import uvicorn  # noqa: PLC0415 - the kit is also built where no server is needed
+
+        from jikimi.doors.api.app import build_api  # noqa: PLC0415
+
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                build_api(kit, self.problems, VERSION),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=20,
+                lifespan="off",
+            )
+        )
+        self.worker = Worker(
+            kit,
+            [
+                Task(name="follow", every=_FOLLOW_SECONDS, run=self._follow),
+                Task(name="totals", every=1.0, run=lambda: write_totals(kit)),
+                Task(name="canary", every=settings.canary_seconds, run=self._send_canary),
+                Task(name="jobs", every=_JOBS_SECONDS, run=lambda: run_due_jobs(kit, {RECHECK: recheck})),
+                Task(name="renew", every=_RENEW_SECONDS, run=lambda: renew(kit)),
+                Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),
+            ],
+        )
+
+    def run(self) -> None:
+        """Serve until a signal says to stop."""
+        self.worker.start()
+        try:
+            self._server.run(sockets=[self._listening])
+        finally:
+            self.worker.stop()
+
+    def problems(self) -> dict[str, str]:
+        """What keeps the service from being ready, by part; empty if it is."""
+        now = self._kit.clock()
+        found = {}
+        if now - self._vitals.followed_at > _STALE:
+            found["index"] = "has not been compared with the database lately"
+        sighting = self._vitals.sighting
+        if not is_fresh(sighting, now, timedelta(seconds=self._settings.canary_seconds)):
+            found["canary"] = (sighting.problem if sighting else "") or "has not been seen lately"
+        try:
+            with self._kit.store.read() as tx:
+                tx.entries.sequence()
+        except JikimiError as error:
+            found["database"] = error.message
+        return found
+
+    def _follow(self) -> None:
+        follow(self._kit)
+        self._vitals.followed_at = self._kit.clock()
+
+    def _send_canary(self) -> None:
+        if self._canary is None:
+            self._canary = prepare(self._kit, paint, alter, self.address.removeprefix("http://"))
+        self._vitals.sighting = send(
+            self._kit, self._canary, lambda picture, key: ask_front_door(self.address, picture, key)
+        )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the address to serve on; `Refused` if somebody else has it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        raise Refused(
+            "address_taken", f"{host}:{port} cannot be listened on ({error.strerror}); choose another with --port."
+        ) from error
+    return listening
+
+
+def make_log(settings: Settings) -> Log:
+    """Log lines to stderr; they carry events and keys, never content."""
+    last: structlog.typing.Processor
+    if settings.log_format == "json":
+        last = structlog.processors.JSONRenderer()
+    else:
+        last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    log: Log = structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+    )
+    return log
+
+
+def _make_folder(data: Path) -> None:
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if data.stat().st_uid == os.getuid():
+            data.chmod(0o700)
+    except OSError as error:
+        raise Refused(
+            "data_unusable", f"{data} cannot be used as data folder ({error.strerror}); choose another with --data."
+        ) from error
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where to reach ourselves
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

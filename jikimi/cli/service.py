@@ -1,0 +1,69 @@
+"""`jikimi up` and `jikimi doctor`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jikimi.cli.terminal import Data, Json, say, settings_of, write_json, write_table
+
+if TYPE_CHECKING:
+    from jikimi.cli.demo import Demo
+
+
+def attach(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command("up")(up)
+    app.command("doctor")(doctor)
+
+
+def up(
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on (default 127.0.0.1).")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Port to listen on (default 8600; 0: any free one).")
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="On an empty data folder, make a demo bank and a key.")] = False,
+    data: Data = None,
+) -> None:
+    """Run the service until it is told to stop. Made for the first run as well as for every other."""
+    from jikimi.app import Service, listen, open_kit  # noqa: PLC0415
+
+    settings = settings_of(data, host=host, port=port)
+    listening = listen(settings.host, settings.port)
+    with listening, open_kit(settings) as kit:
+        service = Service(settings, kit, listening)
+        say(f"jikimi serves on {service.address}  (data folder {settings.data})")
+        say(f"    ready?        curl {service.address}/readyz")
+        say(f"    the API       {service.address}/openapi.json")
+        if demo:
+            from jikimi.cli.demo import prepare_demo  # noqa: PLC0415
+
+            _say_demo(prepare_demo(kit, settings.data), service.address)
+        else:
+            say("    a key         jikimi key create NAME --scope scan")
+        say("Stop with Ctrl-C.")
+        service.run()
+
+
+def doctor(data: Data = None, as_json: Json = False) -> None:
+    """Check this installation. Exit code 1 if something needs attention."""
+    from jikimi.cli.diagnosis import examine_installation  # noqa: PLC0415
+
+    findings = examine_installation(settings_of(data))
+    if as_json:
+        for finding in findings:
+            write_json(finding)
+    else:
+        write_table(("", "check", "finding"), [("ok" if f.ok else "!!", f.check, f.finding) for f in findings])
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _say_demo(demo: Demo | None, address: str) -> None:
+    if demo is None:
+        say("    no demo       this data folder is in use already")
+        return
+    say(f"    demo bank     demo, made of the picture {demo.known}")
+    say(f"    demo key      {demo.key.read_text().strip()}  (scope scan; kept in {demo.key})")
+    say("Ask about a copy that was mirrored, made smaller and saved as JPEG; the answer is `block`:")
+    say(f'    curl -sS -H "Authorization: Bearer $(cat {demo.key})" --data-binary @{demo.altered} {address}/v1/scan')

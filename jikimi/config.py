@@ -1,0 +1,114 @@
+"""The settings: one tree, read from `jikimi.toml` in the data folder and from `JIKIMI_…` in the environment, which wins."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from jikimi.model.errors import Refused
+from jikimi.model.match import FloodRule
+from jikimi.model.media import Limits
+
+FILE_NAME = "jikimi.toml"
+_MIB = 1024 * 1024
+
+
+def default_data() -> Path:
+    """The user's data directory (XDG base directory specification)."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "jikimi"
+
+
+class Settings(BaseSettings):
+    """Everything an operator can choose."""
+
+    model_config = SettingsConfigDict(env_prefix="JIKIMI_", extra="forbid", frozen=True)
+
+    data: Path = Field(
+        default_factory=default_data, description="Folder for records, index and keys; made with mode 700."
+    )
+    database_url: str = Field("", description="postgresql://… to use PostgreSQL; empty: SQLite in the data folder.")
+    blobs_url: str = Field(
+        "", description="s3://… or file://… for bytes that are set aside; empty: in the data folder."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8600, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    max_upload_mib: int = Field(64, ge=1, le=4096, description="Larger uploads are `unchecked: too_large`. MiB.")
+    max_pixels: int = Field(64_000_000, ge=10_000, description="Pixels of one picture. More: `too_many_pixels`.")
+    max_frames: int = Field(100, ge=1, le=10_000, description="Frames or pages of one file. More: `too_many_frames`.")
+    max_total_pixels: int = Field(
+        256_000_000, ge=10_000, description="Pixels over all frames. More: `too_many_frames`."
+    )
+    decode_seconds: float = Field(4.0, gt=0, le=60, description="Time for one file. More: `timeout`.")
+    decode_memory_mib: int = Field(768, ge=64, description="Memory for decoding one file. More: `memory`. MiB.")
+    decode_workers: int = Field(0, ge=0, le=256, description="Files decoded at once; 0: one per processor.")
+    decode_wait_seconds: float = Field(30.0, gt=0, description="Waiting longer for a free decoder is `busy`.")
+    sandbox: bool = Field(True, description="false decodes without the kernel's locks. For systems that have none.")
+    flood_limit: int = Field(
+        200, ge=0, description="Matches of one entry within the window that hold its bank; 0: never."
+    )
+    flood_minutes: float = Field(10.0, gt=0, description="The window of flood_limit.")
+    canary_seconds: float = Field(60.0, gt=0, description="How often the canary is sent.")
+    log_format: Literal["console", "json"] = Field("console", description="How log lines are written to stderr.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before environment before file; nothing else is read."""
+        given = {**env_settings(), **init_settings()}
+        file = Path(given.get("data") or default_data()) / FILE_NAME
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file))
+
+    @classmethod
+    def load(cls, **given: object) -> Self:
+        """Read all sources; `Refused` lists every mistake. Arguments that are None count as not given."""
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        except ValidationError as error:
+            mistakes = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            raise Refused("settings_invalid", f"The settings need a change: {mistakes}.") from error
+        except ValueError as error:
+            raise Refused("settings_invalid", f"{FILE_NAME} cannot be read: {error}.") from error
+
+    @property
+    def database(self) -> str:
+        """The address of the database."""
+        return self.database_url or f"sqlite:///{self.data.absolute()}/jikimi.db"
+
+    @property
+    def blobs(self) -> str:
+        """The address of the store for bytes."""
+        return self.blobs_url or f"file://{self.data.absolute()}/blobs"
+
+    @property
+    def limits(self) -> Limits:
+        """What one file may cost."""
+        return Limits(
+            max_bytes=self.max_upload_mib * _MIB,
+            max_pixels=self.max_pixels,
+            max_frames=self.max_frames,
+            max_total_pixels=self.max_total_pixels,
+            seconds=self.decode_seconds,
+            memory_bytes=self.decode_memory_mib * _MIB,
+        )
+
+    @property
+    def flood(self) -> FloodRule:
+        """When a bank is held."""
+        return FloodRule(limit=self.flood_limit, window=timedelta(minutes=self.flood_minutes))
+
+    @property
+    def workers(self) -> int:
+        """How many files are decoded at once."""
+        return self.decode_workers or len(os.sched_getaffinity(0))

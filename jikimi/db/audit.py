@@ -1,0 +1,62 @@
+"""The chained record: appended to, read, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from jikimi.db.schema import audit, clocks
+from jikimi.model.audit import AuditEvent, AuditHead, Detail, next_event
+
+_CLOCK = "audit"
+_ROWS_A_FETCH = 5_000
+
+
+class SqlAudit:
+    """The audit chain in the database."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def append(self, *, at: datetime, actor: str, verb: str, object_: str, detail: Detail) -> AuditEvent:
+        """Add the next event. Writers take turns, so the head cannot move between reading and writing it."""
+        new = next_event(self.head(), at=at, actor=actor, verb=verb, object_=object_, detail=detail)
+        self._connection.execute(
+            insert(audit).values(
+                seq=new.seq, at=new.at, actor=new.actor, verb=new.verb, object=new.object, detail=dict(new.detail),
+                prev=new.prev, digest=new.digest,
+            )
+        )  # fmt: skip
+        self._connection.execute(
+            update(clocks).where(clocks.c.name == _CLOCK).values(number=new.seq, digest=new.digest)
+        )
+        return new
+
+    def head(self) -> AuditHead:
+        """Where the chain ends, as was written with its last event."""
+        row = self._connection.execute(select(clocks).where(clocks.c.name == _CLOCK)).one()
+        return AuditHead(seq=row.number, digest=row.digest)
+
+    def events(self, object_: str | None = None) -> Iterator[AuditEvent]:
+        """All events in order, or those about one object."""
+        query = select(audit).order_by(audit.c.seq)
+        if object_ is not None:
+            query = query.where(audit.c.object == object_)
+        rows = self._connection.execution_options(yield_per=_ROWS_A_FETCH).execute(query)
+        return (_event(row) for row in rows)
+
+
+def _event(row: Row[Any]) -> AuditEvent:
+    return AuditEvent(
+        seq=row.seq,
+        at=row.at,
+        actor=row.actor,
+        verb=row.verb,
+        object=row.object,
+        detail=row.detail,
+        prev=row.prev,
+        digest=row.digest,
+    )

@@ -1,0 +1,136 @@
+"""Remembered scans with their matches."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from jikimi.db.schema import matches, scans
+from jikimi.model.bank import Category, OnMatch
+from jikimi.model.ids import CaseId, ScanId
+from jikimi.model.match import Coverage, Disposition, Match, Verdict
+from jikimi.model.media import MediaKind
+from jikimi.model.scan import Content, Scan, Upload
+from jikimi.model.signal import Variant
+
+
+class SqlScans:
+    """Scans in the database."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, scan: Scan) -> None:
+        """Remember a scan."""
+        values = {"id": scan.id, **asdict(scan.upload), **asdict(scan.content), **_outcome(scan)}
+        self._connection.execute(insert(scans).values(values))
+        self._add_matches(scan, scan.upload.received_at)
+
+    def settle(self, scan: Scan) -> None:
+        """Store what a second check of the same bytes has found."""
+        values = {**asdict(scan.content), **_outcome(scan)}
+        self._connection.execute(update(scans).where(scans.c.id == scan.id).values(values))
+        self._connection.execute(delete(matches).where(matches.c.scan_id == scan.id))
+        self._add_matches(scan, scan.rechecked_at or scan.upload.received_at)
+
+    def get(self, scan_id: ScanId) -> Scan | None:
+        """One scan."""
+        found = self._scans(select(scans).where(scans.c.id == scan_id))
+        return found[0] if found else None
+
+    def list(self, *, unchecked: bool, limit: int, before: ScanId | None = None) -> tuple[Scan, ...]:
+        """The newest scans, newest first; only those still unchecked if asked; those before one of them."""
+        query = select(scans).order_by(scans.c.id.desc()).limit(limit)
+        if unchecked:
+            query = query.where(scans.c.disposition == Disposition.UNCHECKED)
+        if before is not None:
+            query = query.where(scans.c.id < before)
+        return self._scans(query)
+
+    def of_case(self, case_id: CaseId, limit: int) -> tuple[Scan, ...]:
+        """The newest scans that belong to a case, newest first."""
+        return self._scans(select(scans).where(scans.c.case_id == case_id).order_by(scans.c.id.desc()).limit(limit))
+
+    def count_matches(self, entry_id: int, since: datetime) -> int:
+        """How many uploads matched an entry since a time."""
+        counted = select(func.count(matches.c.scan_id.distinct())).where(
+            matches.c.entry_id == entry_id, matches.c.found_at >= since
+        )
+        return self._connection.execute(counted).scalar_one()
+
+    def _add_matches(self, scan: Scan, found_at: datetime) -> None:
+        rows = [
+            {
+                **asdict(match),
+                "scan_id": scan.id,
+                "place": place,
+                "flooded": int(match.flooded),
+                "flattened": int(match.flattened),
+                "found_at": found_at,
+            }
+            for place, match in enumerate(scan.verdict.matches)
+        ]
+        if rows:
+            self._connection.execute(insert(matches), rows)
+
+    def _scans(self, query: Any) -> tuple[Scan, ...]:
+        rows = self._connection.execute(query).all()
+        found: dict[str, list[Match]] = {row.id: [] for row in rows}
+        of_these = select(matches).where(matches.c.scan_id.in_(found)).order_by(matches.c.scan_id, matches.c.place)
+        for row in self._connection.execute(of_these) if found else ():
+            found[row.scan_id].append(_match(row))
+        return tuple(_scan(row, tuple(found[row.id])) for row in rows)
+
+
+def _outcome(scan: Scan) -> dict[str, Any]:
+    return {
+        "disposition": scan.verdict.disposition,
+        "reasons": list(scan.verdict.reasons),
+        "coverage": asdict(scan.verdict.coverage),
+        "case_id": scan.case_id,
+        "rechecked_at": scan.rechecked_at,
+    }
+
+
+def _scan(row: Row[Any], found: tuple[Match, ...]) -> Scan:
+    coverage = Coverage(**{**row.coverage, "signals": tuple(row.coverage["signals"])})
+    return Scan(
+        id=ScanId(row.id),
+        upload=Upload(
+            source=row.source, received_at=row.received_at, external_id=row.external_id, account_ref=row.account_ref
+        ),
+        content=Content(
+            kind=MediaKind(row.kind),
+            size=row.size,
+            sha256=row.sha256,
+            sha1=row.sha1,
+            md5=row.md5,
+            width=row.width,
+            height=row.height,
+        ),
+        verdict=Verdict(
+            disposition=Disposition(row.disposition), reasons=tuple(row.reasons), matches=found, coverage=coverage
+        ),
+        case_id=row.case_id,
+        rechecked_at=row.rechecked_at,
+    )
+
+
+def _match(row: Row[Any]) -> Match:
+    return Match(
+        entry_id=row.entry_id,
+        bank_id=row.bank_id,
+        bank=row.bank,
+        category=Category(row.category),
+        effect=OnMatch(row.effect),
+        flooded=bool(row.flooded),
+        source=row.source,
+        type=row.type,
+        distance=row.distance,
+        variant=Variant(row.variant),
+        frame=row.frame,
+        flattened=bool(row.flattened),
+    )

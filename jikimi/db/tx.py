@@ -1,0 +1,159 @@
+"""The store: transactions, and the repositories inside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from jikimi.db.audit import SqlAudit
+from jikimi.db.banks import SqlBanks
+from jikimi.db.cases import SqlCases
+from jikimi.db.counters import SqlCounters
+from jikimi.db.engine import WRITES, open_engine
+from jikimi.db.entries import SqlEntries
+from jikimi.db.jobs import SqlJobs
+from jikimi.db.keys import SqlKeys
+from jikimi.db.scans import SqlScans
+from jikimi.db.schema import clocks
+from jikimi.model.errors import Broken, Unavailable
+
+_WRITERS_LOCK = 0x6A696B696D69
+"""Number of the advisory lock by which writers take turns on PostgreSQL ("jikimi" in ASCII)."""
+
+
+class SqlTx:
+    """One transaction's repositories."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @cached_property
+    def banks(self) -> SqlBanks:
+        """Banks."""
+        return SqlBanks(self._connection)
+
+    @cached_property
+    def entries(self) -> SqlEntries:
+        """Entries of banks."""
+        return SqlEntries(self._connection)
+
+    @cached_property
+    def scans(self) -> SqlScans:
+        """Remembered scans."""
+        return SqlScans(self._connection)
+
+    @cached_property
+    def cases(self) -> SqlCases:
+        """Cases."""
+        return SqlCases(self._connection)
+
+    @cached_property
+    def audit(self) -> SqlAudit:
+        """The chained record."""
+        return SqlAudit(self._connection)
+
+    @cached_property
+    def jobs(self) -> SqlJobs:
+        """Work for later."""
+        return SqlJobs(self._connection)
+
+    @cached_property
+    def keys(self) -> SqlKeys:
+        """Keys of programs."""
+        return SqlKeys(self._connection)
+
+    @cached_property
+    def counters(self) -> SqlCounters:
+        """Totals."""
+        return SqlCounters(self._connection)
+
+
+class SqlStore:
+    """SQLite or PostgreSQL, with one writer at a time.
+
+    SQLite has one writer by nature. PostgreSQL gets the same rule from an advisory lock, because the audit chain and the
+    change number have one end each; a database of the size we serve spends a few milliseconds a turn.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine: Engine = open_engine(url)
+        # SQLite's own waiting is polling with growing pauses; a lock in the process is fair and quick.
+        self._turn: AbstractContextManager[object] = Lock() if self.is_sqlite else nullcontext()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Tell whether this is SQLite."""
+        return self._engine.dialect.name == "sqlite"
+
+    def migrate(self) -> None:
+        """Bring the schema to this version; two processes at once do it once."""
+        settings = Config()
+        settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self._writing(all_writers=True) as connection:
+            settings.attributes["connection"] = connection
+            command.upgrade(settings, "head")
+
+    @contextmanager
+    def begin(self) -> Iterator[SqlTx]:
+        """Open the writing transaction."""
+        with self._writing(all_writers=True) as connection:
+            yield SqlTx(connection)
+
+    @contextmanager
+    def begin_beside(self) -> Iterator[SqlTx]:
+        """Open a writing transaction for jobs or counters."""
+        with self._writing(all_writers=False) as connection:
+            yield SqlTx(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[SqlTx]:
+        """Open a reading transaction."""
+        with _translated(), self._engine.connect() as plain:
+            # Several statements must see one moment. SQLite's transactions always do.
+            connection = plain if self.is_sqlite else plain.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield SqlTx(connection)
+
+    def identity(self) -> str:
+        """A random name given to this database when it was made."""
+        with _translated(), self._engine.connect() as connection:
+            return str(connection.execute(select(clocks.c.digest).where(clocks.c.name == "identity")).scalar_one())
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _writing(self, *, all_writers: bool) -> Iterator[Connection]:
+        with self._turn, _translated(), self._engine.connect() as plain:
+            connection = plain.execution_options(**{WRITES: True})
+            with connection.begin():
+                if all_writers and not self.is_sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _WRITERS_LOCK})
+                yield connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the driver's errors into ours, so that nobody above needs to know the driver."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise Unavailable(
+            "store_unavailable",
+            "The database cannot be reached or written at the moment; nothing was stored. Try again.",
+            detail=str(error),
+        ) from error
+    except DBAPIError as error:
+        raise Broken(
+            "store_failed", "The database refused a statement; nothing was stored. See the log.", detail=str(error)
+        ) from error

@@ -1,0 +1,218 @@
+"""Banks are made, filled, changed and deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
+
+from jikimi.doors.shared.answers import BankAnswer, EntryAnswer, bank_answer, entry_answer
+from jikimi.doors.shared.auth import authorised
+from jikimi.doors.shared.body import Received, receive_upload
+from jikimi.doors.shared.text import FreeText, Name, PageSize
+from jikimi.flows.bank import (
+    add_entries,
+    change_bank,
+    create_bank,
+    delete_bank,
+    entries_of_file,
+    list_banks,
+    named,
+    resume_bank,
+    show_bank,
+    withdraw_entry,
+)
+from jikimi.model.bank import DEFAULT_DISTANCE, DEFAULT_QUALITY_FLOOR, BankPolicy, Category, NewEntry, OnMatch
+from jikimi.model.errors import Refused
+from jikimi.model.people import Key, Scope
+from jikimi.model.signal import SIGNAL_KINDS, parse_signal
+from jikimi.ports import Kit
+
+MAX_ENTRIES = 10_000
+"""Signals in one request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankInput:
+    """A bank to be made."""
+
+    name: Name
+    category: Category
+    on_match: OnMatch
+    max_distance: int = DEFAULT_DISTANCE
+    quality_floor: int = DEFAULT_QUALITY_FLOOR
+    source: FreeText = ""
+    note: FreeText = ""
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankChange:
+    """What to change of a bank; what is left out stays. `resume` lets a flooded bank block again."""
+
+    on_match: OnMatch | None = None
+    max_distance: int | None = None
+    quality_floor: int | None = None
+    source: FreeText | None = None
+    note: FreeText | None = None
+    enabled: bool | None = None
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryInput:
+    """A signal to be added."""
+
+    type: Annotated[str, Field(max_length=40)]
+    value: Annotated[str, Field(max_length=200)]
+    quality: Annotated[int, Field(ge=0, le=100)] | None = None
+    note: FreeText = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntriesInput:
+    """Signals to be added."""
+
+    signals: Annotated[list[EntryInput], Field(max_length=MAX_ENTRIES)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedAnswer:
+    """How many entries are new, how many were there; what could not be taken from a file."""
+
+    added: int
+    present: int
+    unchecked: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedAnswer:
+    """How many entries went with a bank."""
+
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntriesAnswer:
+    """A page of entries; ask again with `after` until `next_after` is null."""
+
+    entries: list[EntryAnswer]
+    next_after: int | None
+
+
+def routes(kit: Kit) -> APIRouter:
+    """Everything under `/v1/banks`."""
+    router = APIRouter(prefix="/v1/banks", tags=["banks"])
+
+    @router.get("", summary="List banks")
+    def list_all(request: Request) -> list[BankAnswer]:
+        authorised(kit, request, Scope.READ, Scope.BANKS)
+        return [bank_answer(view) for view in list_banks(kit)]
+
+    @router.post("", status_code=201, summary="Make a bank")
+    def create(request: Request, body: BankInput) -> BankAnswer:
+        key = authorised(kit, request, Scope.BANKS)
+        policy = BankPolicy(
+            name=body.name,
+            category=body.category,
+            on_match=body.on_match,
+            max_distance=body.max_distance,
+            quality_floor=body.quality_floor,
+            source=body.source,
+            note=body.note,
+            enabled=body.enabled,
+        )
+        create_bank(kit, key.name, policy)
+        return bank_answer(show_bank(kit, body.name))
+
+    @router.get("/{name}", summary="Show a bank")
+    def show(request: Request, name: Name) -> BankAnswer:
+        authorised(kit, request, Scope.READ, Scope.BANKS)
+        return bank_answer(show_bank(kit, name))
+
+    @router.patch("/{name}", summary="Change a bank")
+    def change(request: Request, name: Name, body: BankChange) -> BankAnswer:
+        key = authorised(kit, request, Scope.BANKS)
+        change_bank(kit, key.name, name, lambda policy: _changed(policy, body))
+        if body.resume:
+            resume_bank(kit, key.name, name)
+        return bank_answer(show_bank(kit, name))
+
+    @router.delete("/{name}", summary="Delete a bank with its entries")
+    def delete(request: Request, name: Name) -> DeletedAnswer:
+        key = authorised(kit, request, Scope.BANKS)
+        return DeletedAnswer(entries=delete_bank(kit, key.name, name))
+
+    @router.get("/{name}/entries", summary="Read a bank's entries")
+    def entries(
+        request: Request,
+        name: Name,
+        after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
+        limit: PageSize = 1000,
+    ) -> EntriesAnswer:
+        authorised(kit, request, Scope.BANKS)
+        with kit.store.read() as tx:
+            page = [entry_answer(entry) for entry in tx.entries.export(named(tx, name), after=after, limit=limit)]
+        return EntriesAnswer(entries=page, next_after=page[-1].id if len(page) == limit else None)
+
+    @router.post("/{name}/entries", summary="Add signals")
+    def add_signals(request: Request, name: Name, body: EntriesInput) -> AddedAnswer:
+        key = authorised(kit, request, Scope.BANKS)
+        new = [_entry(one) for one in body.signals]
+        added = add_entries(kit, key.name, name, new)
+        return AddedAnswer(added=added.added, present=added.present, unchecked=[])
+
+    @router.post(
+        "/{name}/files",
+        summary="Add a picture's signals",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            }
+        },
+    )
+    async def add_file(request: Request, name: Name, note: FreeText = "") -> AddedAnswer:
+        key = await to_thread.run_sync(authorised, kit, request, Scope.BANKS)
+        received = await receive_upload(request, kit.reader.limits.max_bytes)
+        return await to_thread.run_sync(_add_file, kit, key, name, received, note)
+
+    @router.delete("/{name}/entries/{type_}/{value}", summary="Withdraw an entry")
+    def withdraw(request: Request, name: Name, type_: str, value: str) -> EntryAnswer:
+        key = authorised(kit, request, Scope.BANKS)
+        return entry_answer(withdraw_entry(kit, key.name, name, parse_signal(type_, value)))
+
+    return router
+
+
+def _changed(policy: BankPolicy, body: BankChange) -> BankPolicy:
+    wanted = {
+        "on_match": body.on_match,
+        "max_distance": body.max_distance,
+        "quality_floor": body.quality_floor,
+        "source": body.source,
+        "note": body.note,
+        "enabled": body.enabled,
+    }
+    return replace(policy, **{name: value for name, value in wanted.items() if value is not None})  # type: ignore[arg-type]
+
+
+def _entry(one: EntryInput) -> NewEntry:
+    signal = parse_signal(one.type, one.value)
+    quality = one.quality if SIGNAL_KINDS[signal.type].perceptual else None
+    return NewEntry(signal=replace(signal, quality=quality), note=one.note)
+
+
+def _add_file(kit: Kit, key: Key, name: str, received: Received, note: str) -> AddedAnswer:
+    if received.file is None:
+        raise Refused(
+            "body_too_large", f"The file is larger than {kit.reader.limits.max_bytes} bytes; add its sha256 instead."
+        )
+    policy = show_bank(kit, name).bank.policy
+    with received.file as file:
+        offered = entries_of_file(kit, file, policy, note)
+    added = add_entries(kit, key.name, name, offered.entries)
+    return AddedAnswer(added=added.added, present=added.present, unchecked=list(offered.faults))

@@ -1,0 +1,95 @@
+"""Is it alive, is it ready, what has it counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.responses import PlainTextResponse
+
+from jikimi.doors.shared.auth import authorised
+from jikimi.model.errors import JikimiError
+from jikimi.model.people import Scope
+from jikimi.ports import Kit
+
+EVENTS = ("canary_missed", "bank_flooded", "index_snapshot_damaged", "task_failed")
+"""What operators should hear of; each is a metric from the start, so that an alarm can be set on it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyAnswer:
+    """Whether uploads can be checked now, and what is wrong where something is."""
+
+    ready: bool
+    problems: dict[str, str]
+
+
+def routes(kit: Kit, problems: Callable[[], dict[str, str]]) -> APIRouter:
+    """`/healthz`, `/readyz` and `/metrics`; `problems` names what keeps the service from being ready."""
+    router = APIRouter(tags=["health"])
+    registry = CollectorRegistry()
+    registry.register(_Collector(kit))
+
+    @router.get("/healthz", summary="Is the process alive?", response_class=PlainTextResponse)
+    def alive() -> str:
+        return "ok\n"
+
+    @router.get("/readyz", summary="Can uploads be checked?", responses={503: {"model": ReadyAnswer}})
+    def ready(response: Response) -> ReadyAnswer:
+        found = problems()
+        response.status_code = 503 if found else 200
+        return ReadyAnswer(ready=not found, problems=found)
+
+    @router.get("/metrics", summary="Counts, for Prometheus", response_class=PlainTextResponse)
+    def metrics(request: Request) -> Response:
+        authorised(kit, request, Scope.READ)
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router
+
+
+class _Collector(Collector):
+    """Writes what the process has counted, and how much the index and the job table hold."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        totals = self._kit.tally.totals()
+        uploads = CounterMetricFamily(
+            "jikimi_uploads", "Uploads by source and answer.", labels=["source", "disposition"]
+        )
+        for (source, disposition), count in totals.uploads.items():
+            uploads.add_metric([source, disposition], count)
+        yield uploads
+        reasons = CounterMetricFamily("jikimi_reasons", "Why answers were what they were.", labels=["source", "reason"])
+        for (source, reason), count in totals.reasons.items():
+            reasons.add_metric([source, reason], count)
+        yield reasons
+        for event in EVENTS:
+            yield CounterMetricFamily(
+                f"jikimi_{event}", f"Times that this happened: {event}.", totals.events.get(event, 0)
+            )
+        entries = GaugeMetricFamily("jikimi_index_entries", "Entries in the index, by signal type.", labels=["type"])
+        for type_, size in self._kit.index.sizes().items():
+            entries.add_metric([type_], size)
+        yield entries
+        yield from self._jobs()
+
+    def _jobs(self) -> Iterator[Metric]:
+        jobs = GaugeMetricFamily("jikimi_jobs", "Jobs by state.", labels=["state"])
+        try:
+            with self._kit.store.read() as tx:
+                counts = tx.jobs.counts()
+        except JikimiError:
+            return
+        for state in ("waiting", "dead"):
+            jobs.add_metric([state], counts.get(state, 0))
+        yield jobs

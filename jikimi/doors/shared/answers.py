@@ -1,0 +1,251 @@
+"""The objects that callers see, the same over HTTP and on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from jikimi.flows.account import CaseStory
+from jikimi.flows.bank import BankView
+from jikimi.model.audit import AuditEvent
+from jikimi.model.bank import BankEntry, Category, OnMatch
+from jikimi.model.case import Case, CaseState
+from jikimi.model.match import Disposition, Match
+from jikimi.model.media import MediaKind
+from jikimi.model.scan import Scan
+from jikimi.model.signal import Variant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchAnswer:
+    """A bank entry that is near enough. `distance`: bits of 256, 0 for digests. `on_match`: what the bank does now."""
+
+    bank: str
+    category: Category
+    on_match: OnMatch
+    source: str
+    entry_id: int
+    type: str
+    distance: int
+    variant: Variant
+    frame: int
+    flattened: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageAnswer:
+    """What was compared. `quality`: 0 to 100, the best picture of the file; null without a picture."""
+
+    signals: list[str]
+    frames: int
+    quality: int | None
+    index_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanAnswer:
+    """The answer about one upload. Digests are empty where the bytes were not read to their end."""
+
+    scan_id: str
+    disposition: Disposition
+    reasons: list[str]
+    matches: list[MatchAnswer]
+    coverage: CoverageAnswer
+    case_id: str | None
+    external_id: str
+    account_ref: str
+    source: str
+    received_at: datetime
+    rechecked_at: datetime | None
+    kind: MediaKind
+    size: int
+    sha256: str
+    sha1: str
+    md5: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalMatches:
+    """The matches of one signal, nearest first."""
+
+    type: str
+    value: str
+    matches: list[MatchAnswer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankAnswer:
+    """A bank. `entries`: live ones by signal type. `flooded_at`: since when it only holds because it matched too often."""
+
+    name: str
+    category: Category
+    on_match: OnMatch
+    max_distance: int
+    quality_floor: int
+    source: str
+    note: str
+    enabled: bool
+    created_at: datetime
+    flooded_at: datetime | None
+    entries: dict[str, int]
+    withdrawn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryAnswer:
+    """One entry of a bank."""
+
+    id: int
+    type: str
+    value: str
+    quality: int | None
+    note: str
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseAnswer:
+    """A case without its history. `severity`: 5 is gravest. `contents`: sha256 of what it is about."""
+
+    case_id: str
+    kind: Category
+    severity: int
+    state: CaseState
+    opened_at: datetime
+    updated_at: datetime
+    contents: list[str]
+    accounts: list[str]
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventAnswer:
+    """One thing that happened, as the audit chain has it."""
+
+    seq: int
+    at: datetime
+    actor: str
+    verb: str
+    detail: dict[str, str | int | bool | list[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseStoryAnswer:
+    """A case with its newest scans and its history."""
+
+    case: CaseAnswer
+    scans: list[ScanAnswer]
+    events: list[EventAnswer]
+
+
+def match_answer(match: Match) -> MatchAnswer:
+    """Write a match."""
+    return MatchAnswer(
+        bank=match.bank,
+        category=match.category,
+        on_match=match.effect,
+        source=match.source,
+        entry_id=match.entry_id,
+        type=match.type,
+        distance=match.distance,
+        variant=match.variant,
+        frame=match.frame,
+        flattened=match.flattened,
+    )
+
+
+def scan_answer(scan: Scan) -> ScanAnswer:
+    """Write a scan."""
+    verdict, content, upload = scan.verdict, scan.content, scan.upload
+    return ScanAnswer(
+        scan_id=scan.id,
+        disposition=verdict.disposition,
+        reasons=[str(reason) for reason in verdict.reasons],
+        matches=[match_answer(match) for match in verdict.matches],
+        coverage=CoverageAnswer(
+            signals=list(verdict.coverage.signals),
+            frames=verdict.coverage.frames,
+            quality=verdict.coverage.quality,
+            index_version=verdict.coverage.index_version,
+        ),
+        case_id=scan.case_id,
+        external_id=upload.external_id,
+        account_ref=upload.account_ref,
+        source=upload.source,
+        received_at=upload.received_at,
+        rechecked_at=scan.rechecked_at,
+        kind=content.kind,
+        size=content.size,
+        sha256=content.sha256,
+        sha1=content.sha1,
+        md5=content.md5,
+        width=content.width,
+        height=content.height,
+    )
+
+
+def bank_answer(view: BankView) -> BankAnswer:
+    """Write a bank."""
+    policy = view.bank.policy
+    return BankAnswer(
+        name=policy.name,
+        category=policy.category,
+        on_match=policy.on_match,
+        max_distance=policy.max_distance,
+        quality_floor=policy.quality_floor,
+        source=policy.source,
+        note=policy.note,
+        enabled=policy.enabled,
+        created_at=view.bank.created_at,
+        flooded_at=view.bank.flooded_at,
+        entries=view.size.live,
+        withdrawn=view.size.withdrawn,
+    )
+
+
+def entry_answer(entry: BankEntry) -> EntryAnswer:
+    """Write an entry."""
+    signal = entry.signal
+    return EntryAnswer(
+        id=entry.id,
+        type=signal.type,
+        value=signal.text,
+        quality=signal.quality,
+        note=entry.note,
+        added_at=entry.added_at,
+    )
+
+
+def case_answer(case: Case) -> CaseAnswer:
+    """Write a case."""
+    return CaseAnswer(
+        case_id=case.id,
+        kind=case.kind,
+        severity=case.severity,
+        state=case.state,
+        opened_at=case.opened_at,
+        updated_at=case.updated_at,
+        contents=list(case.contents),
+        accounts=list(case.accounts),
+        version=case.version,
+    )
+
+
+def event_answer(event: AuditEvent) -> EventAnswer:
+    """Write an audit event."""
+    detail = {
+        name: value if isinstance(value, str | int) else [str(one) for one in value]
+        for name, value in event.detail.items()
+    }
+    return EventAnswer(seq=event.seq, at=event.at, actor=event.actor, verb=event.verb, detail=detail)
+
+
+def story_answer(story: CaseStory) -> CaseStoryAnswer:
+    """Write a case with its history."""
+    return CaseStoryAnswer(
+        case=case_answer(story.case),
+        scans=[scan_answer(scan) for scan in story.scans],
+        events=[event_answer(event) for event in story.events],
+    )

@@ -1,0 +1,1 @@
+"""How matching works: computation only; no database, no network, no web."""

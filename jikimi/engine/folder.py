@@ -1,0 +1,94 @@
+"""The folder in which the processes of one machine share snapshots of the index.
+
+A file is named after the database it was made from and the last change in it. Files are written whole or not at all, by
+one process at a time; older ones are deleted, which does not disturb processes that have them mapped.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jikimi.engine.index import Index, build_snapshot
+from jikimi.model.errors import Broken
+from jikimi.model.signal import EntryBatch
+from jikimi.ports import Newer
+
+_DUE_ROWS = 50_000
+"""Rows in memory from which a new snapshot is worth its writing, if they are also a tenth of all rows."""
+_SUFFIX = ".snapshot"
+
+
+class SnapshotFolder:
+    """Snapshots of one database's index in one folder, for the index of one process."""
+
+    def __init__(self, folder: Path, identity: str, index: Index) -> None:
+        self._index = index
+        self._folder = folder
+        self._identity = identity
+        self._loaded = 0
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def load_newest(self, sequence: int, newer: Newer) -> bool:
+        """Map the newest snapshot that is not ahead of the database, and add what is newer; false if there is none.
+
+        A snapshot that is ahead was made before the database was restored from a backup: it is deleted. A damaged one
+        is put aside, and `Broken` (`snapshot_damaged`) tells of it.
+        """
+        for number, file in self._files():
+            if number > sequence:
+                file.unlink(missing_ok=True)
+                continue
+            try:
+                self._index.load(file, newer(number))
+            except FileNotFoundError:
+                continue
+            except Broken:
+                file.replace(file.with_suffix(".damaged"))
+                raise
+            self._loaded = number
+            return True
+        return False
+
+    def publish(self, batches: Iterable[EntryBatch], sequence: int) -> None:
+        """Write a snapshot, unless another process is at it, and delete those it replaces."""
+        with self._alone() as is_alone:
+            if not is_alone:
+                return
+            build_snapshot(self._folder / f"{self._identity}-{sequence}{_SUFFIX}", batches, sequence)
+            for number, file in self._files():
+                if number < sequence:
+                    file.unlink(missing_ok=True)
+
+    def is_due(self) -> bool:
+        """Tell whether so much is only in memory that a snapshot should be written."""
+        return self._index.pending >= max(_DUE_ROWS, sum(self._index.sizes().values()) // 10) and not self.is_behind()
+
+    def is_behind(self) -> bool:
+        """Tell whether there is a newer snapshot that would spare this process much memory."""
+        newest = next((number for number, _ in self._files()), 0)
+        return newest > self._loaded and self._index.pending >= _DUE_ROWS
+
+    def _files(self) -> list[tuple[int, Path]]:
+        """The snapshots of this database, newest first."""
+        found = []
+        for file in self._folder.glob(f"{self._identity}-*{_SUFFIX}"):
+            number = file.stem.removeprefix(f"{self._identity}-")
+            if number.isdecimal():
+                found.append((int(number), file))
+        return sorted(found, reverse=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        lock = os.open(self._folder / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+        finally:
+            os.close(lock)

@@ -1,0 +1,217 @@
+"""A file of named columns, written once and memory-mapped often.
+
+Decided here: the format, its checksum and how a file replaces another without ever being half there. Not decided here:
+which columns there are and what they mean (`engine.index`). There is no pickle in it, and every header value is
+treated as hostile: the checksum finds damage, the header checks find malice.
+
+Format 1, little-endian. 64 bytes: magic (8), format version (uint32), bytes of the table (uint32), bytes of the file
+(uint64), zeros (8), SHA-256 of all bytes but these 32. Then the table as JSON
+`{"sequence": n, "columns": {name: {"dtype": "u1" | "u4" | "u8" | "i8", "shape": [..]}}}`, then the columns in the
+order of the table, each at the next multiple of 4096 bytes; the gaps are zeros.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import mmap
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from jikimi.model.errors import Broken
+
+Column = npt.NDArray[Any]
+
+_MAGIC = b"JIKIMISN"
+_VERSION = 1
+_HEAD = struct.Struct("<8sIIQ8x32s")
+_DIGEST_AT = _HEAD.size - 32
+_PAGE = 4096
+_CHUNK = 1 << 20
+_DTYPES = ("u1", "u4", "u8", "i8")
+
+_LONGEST_TABLE = 1 << 16
+"""Bytes of JSON that are read at all: hundreds of columns."""
+
+_MOST_DIMENSIONS = 2
+_LARGEST = 1 << 62
+"""Above every sequence number, length and product of lengths that can be meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What a file holds: read-only columns that stay mapped for as long as any of them is referenced."""
+
+    sequence: int
+    columns: Mapping[str, Column]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a column lies in the file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """Where everything lies; `size` is the length of the file."""
+
+    sequence: int
+    places: Mapping[str, _Place]
+    size: int
+
+
+def write(path: Path, *, sequence: int, columns: Mapping[str, Column]) -> None:
+    """Put a complete file at `path`, replacing another at once; after return it survives a power cut.
+
+    Columns are arrays of uint8, uint32, uint64 or int64 with one or two dimensions. Needs no memory beyond them.
+    `OSError` if the disk refuses; then `path` is as it was.
+    """
+    arrays = {name: np.ascontiguousarray(column) for name, column in columns.items()}
+    entries = {name: {"dtype": _dtype(array), "shape": list(array.shape)} for name, array in arrays.items()}
+    table = json.dumps({"sequence": sequence, "columns": entries}).encode()
+    layout = _layout(table)
+    head = _HEAD.pack(_MAGIC, _VERSION, len(table), layout.size, bytes(32))
+    with _replacing(path) as file:
+        digest = hashlib.sha256(head[:_DIGEST_AT])
+        file.write(head)
+        for part in _body(table, arrays, layout):
+            digest.update(part)
+            file.write(part)
+        file.seek(_DIGEST_AT)
+        file.write(digest.digest())
+
+
+def read(path: Path) -> Snapshot:
+    """Check all bytes of the file at `path` and map its columns, read-only.
+
+    `Broken` with code `snapshot_damaged` if anything about it is not as written; `OSError` if it cannot be opened.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        table = _checked_table(file, size)
+        layout = _layout(table)
+        if size != layout.size:
+            raise _damaged(f"{size} bytes instead of {layout.size}")
+        mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    columns = {name: _column(mapped, place) for name, place in layout.places.items()}
+    return Snapshot(sequence=layout.sequence, columns=columns)
+
+
+def _dtype(array: Column) -> str:
+    name = array.dtype.str[1:]
+    if name not in _DTYPES or not 1 <= array.ndim <= _MOST_DIMENSIONS:
+        raise ValueError(f"a snapshot has no columns of {array.dtype} with {array.ndim} dimensions")
+    return name
+
+
+def _body(table: bytes, arrays: Mapping[str, Column], layout: _Layout) -> Iterator[bytes | memoryview]:
+    """All bytes of the file after its head."""
+    yield table
+    at = _HEAD.size + len(table)
+    for name, place in layout.places.items():
+        yield bytes(place.offset - at)
+        flat = arrays[name].astype(place.dtype, copy=False).reshape(-1).view(np.uint8)
+        for first in range(0, len(flat), _CHUNK):
+            yield flat[first : first + _CHUNK].data
+        at = place.offset + place.size
+
+
+def _checked_table(file: BinaryIO, size: int) -> bytes:
+    """The JSON table of a file whose head is plausible and whose checksum is right."""
+    head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        raise _damaged("shorter than its head")
+    magic, version, length, stated_size, stated_digest = _HEAD.unpack(head)
+    if magic != _MAGIC or version != _VERSION:
+        raise _damaged("not a snapshot of this version")
+    if stated_size != size or length > min(_LONGEST_TABLE, size - _HEAD.size):
+        raise _damaged("cut off or grown")
+    table = file.read(length)
+    digest = hashlib.sha256(head[:_DIGEST_AT])
+    digest.update(table)
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+    if digest.digest() != stated_digest:
+        raise _damaged("wrong checksum")
+    return table
+
+
+def _layout(untrusted_table: bytes) -> _Layout:
+    """Read a table; where its columns lie follows from it."""
+    if len(untrusted_table) > _LONGEST_TABLE:
+        raise _damaged("table too long")
+    try:
+        content = json.loads(untrusted_table)
+        entries, sequence = content["columns"].items(), content["sequence"]
+        places: dict[str, _Place] = {}
+        end = _HEAD.size + len(untrusted_table)
+        for name, entry in entries:
+            places[name] = _place(entry["dtype"], entry["shape"], -(-end // _PAGE) * _PAGE)
+            end = places[name].offset + places[name].size
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise _damaged("table unreadable") from error
+    if not _is_count(sequence):
+        raise _damaged("sequence out of range")
+    return _Layout(sequence=sequence, places=places, size=end)
+
+
+def _place(untrusted_dtype: object, untrusted_shape: object, offset: int) -> _Place:
+    if untrusted_dtype not in _DTYPES or not isinstance(untrusted_dtype, str):
+        raise _damaged("unknown column type")
+    if not isinstance(untrusted_shape, list) or not 1 <= len(untrusted_shape) <= _MOST_DIMENSIONS:
+        raise _damaged("wrong number of dimensions")
+    if not all(_is_count(length) for length in untrusted_shape) or math.prod(untrusted_shape) >= _LARGEST:
+        raise _damaged("length out of range")
+    return _Place(dtype="<" + untrusted_dtype, shape=tuple(untrusted_shape), offset=offset)
+
+
+def _is_count(untrusted: object) -> bool:
+    return type(untrusted) is int and 0 <= untrusted < _LARGEST
+
+
+def _column(mapped: mmap.mmap, place: _Place) -> Column:
+    count = math.prod(place.shape)
+    flat = np.frombuffer(mapped, place.dtype, count, place.offset) if count else np.empty(0, place.dtype)
+    column = flat.reshape(place.shape)
+    column.flags.writeable = False
+    return column
+
+
+def _damaged(detail: str) -> Broken:
+    return Broken("snapshot_damaged", "The index file is damaged; build it again from the database.", detail=detail)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of `path` when it is complete and on disk, and vanishes if it fails."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

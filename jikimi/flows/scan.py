@@ -1,0 +1,271 @@
+"""An upload is checked and answered.
+
+    1  its size, kind and digests are taken from the bytes
+    2  it is decoded in a locked child process, as far as that goes
+    3  each picture in it becomes a perceptual signal
+    4  all signals are looked up among the bank entries
+    5  what is found is weighed into a verdict
+    6  a clear upload is counted, and nothing else of it is kept
+    7  bytes that a second check may help are set aside
+    8  scan, matches, case, job and audit event are stored together, before the answer
+
+Whatever goes wrong with the bytes becomes a reason in the verdict. Whatever goes wrong with us becomes an error, which no
+caller may read as clear.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import BinaryIO
+
+from jikimi.model.bank import DEFAULT_QUALITY_FLOOR, Bank
+from jikimi.model.case import join, open_case, opens_case
+from jikimi.model.ids import CaseId, JobId, ScanId
+from jikimi.model.job import Job, next_try
+from jikimi.model.match import (
+    LISTED_MATCHES,
+    Coverage,
+    Match,
+    Verdict,
+    View,
+    after_flood,
+    decide,
+    is_featureless,
+    match_of,
+    strongest_by_bank,
+)
+from jikimi.model.media import SNIFF_BYTES, MediaKind, Reason, sniff
+from jikimi.model.scan import Content, Scan, Upload, is_remembered, needs_recheck
+from jikimi.model.signal import Signal, Variant
+from jikimi.ports import Kit, Reader, Tx
+
+RECHECK = "recheck"
+"""Kind of the job, and first part of the blob's name, for bytes that were set aside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One picture as it was seen, with its signal in all eight positions."""
+
+    view: View
+    variants: tuple[tuple[Variant, Signal], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """What can be said of the bytes alone, before anything is looked up."""
+
+    content: Content
+    digests: tuple[Signal, ...]
+    seen: tuple[Seen, ...]
+    frames: int
+    faults: tuple[Reason, ...]
+
+
+def scan(kit: Kit, upload: Upload, file: BinaryIO) -> Scan:
+    """Check a file that can be read and sought; the answer is stored as far as it has to be."""
+    examination = examine(kit.reader, file)
+    verdict = judge(kit, examination)
+    answer = Scan(id=ScanId(kit.ids("scan")), upload=upload, content=examination.content, verdict=verdict)
+    kept = needs_recheck(verdict)
+    if kept:
+        file.seek(0)
+        kit.blobs.put(blob_name(answer.id), file)  # 7
+    return _conclude(kit, answer, recheck=kept)
+
+
+def scan_unread(kit: Kit, upload: Upload, *, size: int, reason: Reason) -> Scan:
+    """Answer for a file whose bytes were not read to their end: too large, or not readable where it should be."""
+    examination = unread(size, reason)
+    verdict = judge(kit, examination)
+    return _conclude(kit, Scan(id=ScanId(kit.ids("scan")), upload=upload, content=examination.content, verdict=verdict))
+
+
+def examine(reader: Reader, file: BinaryIO) -> Examination:
+    """Steps 1 to 3, for every story that starts from a file."""
+    size = file.seek(0, os.SEEK_END)  # 1
+    file.seek(0)
+    kind = sniff(file.read(SNIFF_BYTES))
+    if size == 0:
+        return unread(size, Reason.EMPTY, kind)
+    if size > reader.limits.max_bytes:
+        return unread(size, Reason.TOO_LARGE, kind)
+    digests = reader.signals.digests(file)
+    file.seek(0)
+    decoded = reader.decoder.decode(file, kind)  # 2
+    seen = tuple(  # 3
+        Seen(
+            view=View(signal=reader.signals.fingerprint(sketch), flattened=sketch.flattened),
+            variants=reader.signals.variants(sketch),
+        )
+        for sketch in decoded.sketches
+    )
+    by_type = {signal.type: signal.text for signal in digests}
+    return Examination(
+        content=Content(kind=kind, size=size, width=decoded.width, height=decoded.height, **by_type),
+        digests=digests,
+        seen=_distinct(seen),
+        frames=decoded.frames,
+        faults=decoded.faults,
+    )
+
+
+def judge(kit: Kit, examination: Examination) -> Verdict:
+    """Steps 4 and 5: look everything up and weigh it. Nothing is stored."""
+    version = kit.index.sequence
+    with kit.store.read() as tx:
+        banks = {bank.id: bank for bank in tx.banks.all() if bank.policy.enabled}
+        matches = _look_up(kit, tx, examination, banks)
+    views = [seen.view for seen in examination.seen]
+    floor = max((bank.policy.quality_floor for bank in banks.values()), default=DEFAULT_QUALITY_FLOOR)
+    faults = [*examination.faults, *([Reason.QUALITY_LOW] if is_featureless(views, floor) else [])]
+    coverage = Coverage(
+        signals=tuple(dict.fromkeys(signal.type for signal in (*examination.digests, *(v.signal for v in views)))),
+        frames=examination.frames,
+        quality=max((view.signal.quality for view in views if view.signal.quality is not None), default=None),
+        index_version=version,
+    )
+    return decide(matches, faults, coverage)  # 5
+
+
+def look_up_signals(kit: Kit, signals: Sequence[Signal]) -> list[tuple[Match, ...]]:
+    """Look up signals that somebody else computed: the matches of each, nearest first. Nothing is stored."""
+    with kit.store.read() as tx:
+        banks = {bank.id: bank for bank in tx.banks.all() if bank.policy.enabled}
+        asked = [_Query(View(signal=signal), Variant.AS_IS, signal) for signal in signals]
+        return [tuple(found) for found in _matches(kit, tx, asked, banks)]
+
+
+def file_scan(kit: Kit, tx: Tx, answer: Scan, *, verb: str) -> Scan:
+    """Step 8 but for the scan's own row: flood watch, case, audit. Returns the scan as it is to be stored."""
+    now = kit.clock()
+    answer = replace(answer, verdict=_watch_flood(kit, tx, answer.verdict, now))
+    if opens_case(answer.verdict):
+        answer = replace(answer, case_id=_open_or_join(kit, tx, answer, now))
+    verdict = answer.verdict
+    tx.audit.append(
+        at=now,
+        actor=answer.upload.source,
+        verb=verb,
+        object_=answer.id,
+        detail={
+            "disposition": verdict.disposition.value,
+            "reasons": list(verdict.reasons),
+            "sha256": answer.content.sha256,
+            "banks": sorted({match.bank for match in verdict.matches}),
+            "case": answer.case_id or "",
+        },
+    )
+    return answer
+
+
+def blob_name(scan_id: ScanId) -> str:
+    """Where the bytes of a scan lie while they wait for a second check."""
+    return f"{RECHECK}/{scan_id}"
+
+
+def _conclude(kit: Kit, answer: Scan, *, recheck: bool = False) -> Scan:
+    """Steps 6 and 8: count, and store what has to be remembered."""
+    if is_remembered(answer.verdict):
+        with kit.store.begin() as tx:  # 8
+            answer = file_scan(kit, tx, answer, verb="scan")
+            tx.scans.add(answer)
+            if recheck:
+                job = Job(id=JobId(kit.ids("job")), kind=RECHECK, key=answer.id, run_at=kit.clock())
+                tx.jobs.add(replace(job, run_at=next_try(job, job.run_at)))
+    verdict = answer.verdict
+    kit.tally.count(answer.upload.source, verdict.disposition, verdict.reasons, answer.upload.received_at)  # 6
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """One signal to look up, and what it stands for."""
+
+    view: View
+    variant: Variant
+    signal: Signal
+
+
+def _look_up(kit: Kit, tx: Tx, examination: Examination, banks: dict[int, Bank]) -> list[Match]:
+    """Find the matches of all signals; of one entry only the nearest counts in each view."""
+    asked = [_Query(View(signal=digest), Variant.AS_IS, digest) for digest in examination.digests]
+    for seen in examination.seen:
+        asked += [_Query(seen.view, variant, signal) for variant, signal in seen.variants]
+    nearest: dict[tuple[int, int, bool], Match] = {}
+    for found in _matches(kit, tx, asked, banks):
+        for match in found:
+            key = (match.entry_id, match.frame, match.flattened)
+            if key not in nearest or match.distance < nearest[key].distance:
+                nearest[key] = match
+    return list(nearest.values())
+
+
+def _matches(kit: Kit, tx: Tx, asked: Sequence[_Query], banks: dict[int, Bank]) -> list[list[Match]]:
+    """Step 4: the index proposes, the database confirms, the bank's own rules decide."""
+    radii = {bank.id: bank.policy.max_distance for bank in banks.values()}
+    proposed = kit.index.search([query.signal for query in asked], radii)
+    entries = tx.entries.live({hit.entry_id for hits in proposed for hit in hits})
+    found: list[list[Match]] = []
+    for query, hits in zip(asked, proposed, strict=True):
+        confirmed = [
+            match_of(query.view, query.variant, hit.distance, entries[hit.entry_id], banks[hit.bank_id])
+            for hit in hits
+            if hit.entry_id in entries
+        ]
+        found.append([match for match in confirmed if match is not None])
+    return found
+
+
+def _watch_flood(kit: Kit, tx: Tx, verdict: Verdict, now: datetime) -> Verdict:
+    """Hold a blocking bank when one of its entries suddenly matches very often, and weigh the matches anew."""
+    flooded: set[int] = set()
+    for match in strongest_by_bank(verdict.matches):
+        uploads = tx.scans.count_matches(match.entry_id, kit.flood.since(now)) + 1
+        if not kit.flood.is_broken(uploads):
+            continue
+        bank = tx.banks.get(match.bank)
+        if bank is None or bank.flooded_at is not None:
+            continue
+        flooded.add(bank.id)
+        tx.banks.update(replace(bank, flooded_at=now))
+        tx.audit.append(
+            at=now, actor="jikimi", verb="bank.flooded", object_=f"bank:{match.bank}", detail={"entry": match.entry_id}
+        )
+        kit.tally.note("bank_flooded")
+        kit.log.warning("bank_flooded", bank=match.bank, entry=match.entry_id)
+    if not flooded:
+        return verdict
+    matches = [after_flood(match) if match.bank_id in flooded else match for match in verdict.matches]
+    return decide(matches, [Reason(r) for r in verdict.reasons if r in set(Reason)], verdict.coverage)
+
+
+def _open_or_join(kit: Kit, tx: Tx, answer: Scan, now: datetime) -> CaseId:
+    """Open a case, or join the one that is open for the same content or account."""
+    new = open_case(CaseId(kit.ids("case")), answer.upload, answer.content, answer.verdict, now)
+    old = tx.cases.open_for(contents=new.contents, accounts=new.accounts)
+    if old is None:
+        case, verb = new, "case.opened"
+        tx.cases.add(case)
+    else:
+        case, verb = join(old, new), "case.joined"
+        tx.cases.update(case)
+    facts = {"scan": answer.id, "kind": case.kind.value, "disposition": answer.verdict.disposition.value}
+    tx.audit.append(at=now, actor=answer.upload.source, verb=verb, object_=case.id, detail=facts)
+    return case.id
+
+
+def _distinct(seen: Sequence[Seen]) -> tuple[Seen, ...]:
+    """Leave out pictures that repeat an earlier one bit for bit: animations often do."""
+    first: dict[bytes, Seen] = {}
+    for one in seen:
+        first.setdefault(one.view.signal.value, one)
+    return tuple(first.values())
+
+
+def unread(size: int, reason: Reason, kind: MediaKind = MediaKind.OTHER) -> Examination:
+    """What can be said of a file that was not looked into."""
+    return Examination(content=Content(kind=kind, size=size), digests=(), seen=(), frames=0, faults=(reason,))

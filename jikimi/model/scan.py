@@ -1,0 +1,69 @@
+"""One check of one upload, as it is remembered.
+
+An upload that is clear leaves a counter and nothing else. One that is held, blocked or unchecked, or that a bank logs,
+leaves a `Scan`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from jikimi.model.bank import Category
+from jikimi.model.ids import CaseId, ScanId
+from jikimi.model.match import Disposition, Verdict
+from jikimi.model.media import RETRYABLE, MediaKind, Reason
+
+MAX_REFERENCE = 1024
+"""Characters of `external_id` and `account_ref`; longer ones are refused at the door."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """What the caller says about a file: who sent it (`source`), their name for it, their name for the account."""
+
+    source: str
+    received_at: datetime
+    external_id: str = ""
+    account_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What the bytes themselves say. Digests are hexadecimal, empty where the bytes were not read to their end."""
+
+    kind: MediaKind
+    size: int
+    sha256: str = ""
+    sha1: str = ""
+    md5: str = ""
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """A check that is remembered."""
+
+    id: ScanId
+    upload: Upload
+    content: Content
+    verdict: Verdict
+    case_id: CaseId | None = None
+    rechecked_at: datetime | None = None
+
+
+def is_remembered(verdict: Verdict) -> bool:
+    """A clear upload that no bank logs is only counted, and so is the canary, which is nobody's upload."""
+    if verdict.matches and all(match.category is Category.CANARY for match in verdict.matches):
+        return False
+    return verdict.disposition is not Disposition.CLEAR or bool(verdict.matches)
+
+
+def needs_recheck(verdict: Verdict) -> bool:
+    """Tell whether checking the same bytes again later may bring an answer."""
+    return verdict.disposition is Disposition.UNCHECKED and any(Reason(r) in RETRYABLE for r in _faults(verdict))
+
+
+def _faults(verdict: Verdict) -> list[str]:
+    return [reason for reason in verdict.reasons if reason in set(Reason)]

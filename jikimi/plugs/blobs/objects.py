@@ -1,0 +1,70 @@
+"""Bytes by name on local disk or in an S3-compatible store, through one library (obstore)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+import obstore
+from obstore.exceptions import BaseError, NotFoundError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from jikimi.model.errors import Unavailable
+
+
+class ObjectBlobs:
+    """Blobs under an address such as `file:///var/lib/jikimi/blobs` or `s3://bucket/prefix`."""
+
+    def __init__(self, url: str) -> None:
+        self._store: ObjectStore
+        if url.startswith("file://"):
+            folder = Path(url.removeprefix("file://"))
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._store = LocalStore(folder)
+        else:
+            self._store = from_url(url)
+
+    def put(self, name: str, file: BinaryIO) -> None:
+        """Store what the file holds from where it stands; `Unavailable` if that fails."""
+        try:
+            obstore.put(self._store, name, file)
+        except (BaseError, OSError) as error:
+            raise Unavailable(
+                "blobs_unavailable", "Bytes could not be set aside; try again.", detail=str(error)
+            ) from error
+
+    def get(self, name: str) -> BinaryIO | None:
+        """Fetch a blob into an anonymous file; none if there is no such blob."""
+        file = TemporaryFile()
+        try:
+            for chunk in obstore.get(self._store, name).stream():
+                file.write(chunk)
+        except (NotFoundError, FileNotFoundError):
+            file.close()
+            return None
+        except (BaseError, OSError) as error:
+            file.close()
+            raise Unavailable(
+                "blobs_unavailable", "Bytes could not be fetched; try again.", detail=str(error)
+            ) from error
+        file.seek(0)
+        return file
+
+    def delete(self, name: str) -> None:
+        """Delete a blob; one that is not there is no mistake."""
+        try:
+            obstore.delete(self._store, name)
+        except (NotFoundError, FileNotFoundError):
+            return
+        except (BaseError, OSError) as error:
+            raise Unavailable(
+                "blobs_unavailable", "Bytes could not be deleted; try again.", detail=str(error)
+            ) from error
+
+    def list(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """The names under a prefix and when each was written."""
+        for page in obstore.list(self._store, prefix):
+            yield from ((meta["path"], meta["last_modified"]) for meta in page)
