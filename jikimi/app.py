@@ -104,9 +104,9 @@ class Service:
         self._vitals = _Vitals(followed_at=kit.clock())
         self._canary: Canary | None = None
         self.address = _address(listening)
-        import uvicorn  # noqa: PLC0415 - the kit is also built where no server is needed
+        import uvicorn
 
-        from jikimi.doors.api.app import build_api  # noqa: PLC0415
+        from jikimi.doors.api.app import build_api
 
         self._server = uvicorn.Server(
             uvicorn.Config(

@@ -1,4 +1,4 @@
-"""The settings: one tree, read from `jikimi.toml` in the data folder and from `JIKIMI_…` in the environment, which wins."""
+"""The settings: one tree, from `jikimi.toml` in the data folder and from `JIKIMI_…` in the environment, which wins."""
 
 from __future__ import annotations
 

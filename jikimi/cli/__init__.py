@@ -1,7 +1,8 @@
 """The command line. Commands are loaded when they are called, so that `jikimi --help` answers at once.
 
-Exit codes: 0 done (for `scan`, `match`: all clear) · 1 something matched, or a check failed · 2 something has to be
-changed in the call, or nothing matched but something is unchecked · 70 our fault · 75 try again later · 130 interrupted.
+Exit codes: 0 done (for `scan` and `match`: all clear) · 1 something matched, or a check failed · 2 something has to be
+changed in the call, or nothing matched but something is unchecked · 70 our fault · 75 try again later · 130
+interrupted.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make a bank."""
-    from jikimi.flows.bank import create_bank  # noqa: PLC0415
+    from jikimi.flows.bank import create_bank
 
     policy = BankPolicy(
         name=name,
@@ -101,7 +101,7 @@ def change(
     as_json: Json = False,
 ) -> None:
     """Change what a bank does. It counts for the next upload, on every node."""
-    from jikimi.flows.bank import change_bank  # noqa: PLC0415
+    from jikimi.flows.bank import change_bank
 
     def wanted(policy: BankPolicy) -> BankPolicy:
         return replace(
@@ -119,7 +119,7 @@ def change(
 
 def resume(name: Name, data: Data = None, as_json: Json = False) -> None:
     """Let a bank block again that was held because it matched too often."""
-    from jikimi.flows.bank import resume_bank  # noqa: PLC0415
+    from jikimi.flows.bank import resume_bank
 
     with kit_of(data) as kit:
         resume_bank(kit, actor(), name)
@@ -135,7 +135,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add pictures or signals. They protect at once here, and within a second on every node."""
-    from jikimi.flows.bank import add_entries, show_bank  # noqa: PLC0415
+    from jikimi.flows.bank import add_entries, show_bank
 
     if not paths and not signal:
         raise Refused("nothing_to_add", "Name a picture, or a signal with --signal TYPE:VALUE.")
@@ -160,7 +160,7 @@ def import_file(
     as_json: Json = False,
 ) -> None:
     """Import a list of signals. Bad lines are reported with their numbers; the good ones are kept, unless --strict."""
-    from jikimi.flows.bank import import_lines, show_bank  # noqa: PLC0415
+    from jikimi.flows.bank import import_lines, show_bank
 
     if strict and os.fspath(file) == "-":
         raise Refused("strict_needs_file", "--strict reads the list twice, so it needs a file, not standard input.")
@@ -188,8 +188,8 @@ def import_file(
 
 def list_all(data: Data = None, as_json: Json = False) -> None:
     """List all banks."""
-    from jikimi.doors.shared.answers import bank_answer  # noqa: PLC0415
-    from jikimi.flows.bank import list_banks  # noqa: PLC0415
+    from jikimi.doors.shared.answers import bank_answer
+    from jikimi.flows.bank import list_banks
 
     with kit_of(data) as kit:
         answers = [bank_answer(view) for view in list_banks(kit)]
@@ -216,7 +216,7 @@ def show(name: Name, data: Data = None, as_json: Json = False) -> None:
 
 def export(name: Name, data: Data = None) -> None:
     """Write a bank's entries as NDJSON, which `bank import` reads."""
-    from jikimi.flows.bank import named  # noqa: PLC0415
+    from jikimi.flows.bank import named
 
     with kit_of(data) as kit, kit.store.read() as tx:
         for entry in tx.entries.export(named(tx, name)):
@@ -231,7 +231,7 @@ def withdraw(
     as_json: Json = False,
 ) -> None:
     """Withdraw entries: they stay on record and match no more, on any node."""
-    from jikimi.flows.bank import withdraw_entry  # noqa: PLC0415
+    from jikimi.flows.bank import withdraw_entry
 
     asked = [parse_typed_signal(text) for text in signals]
     with kit_of(data) as kit:
@@ -250,7 +250,7 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete a bank and the values in it."""
-    from jikimi.flows.bank import delete_bank  # noqa: PLC0415
+    from jikimi.flows.bank import delete_bank
 
     if not yes:
         if not sys.stdin.isatty():
@@ -265,8 +265,8 @@ def delete(
 
 
 def _show(kit: Kit, name: str, as_json: bool) -> None:
-    from jikimi.doors.shared.answers import bank_answer  # noqa: PLC0415
-    from jikimi.flows.bank import show_bank  # noqa: PLC0415
+    from jikimi.doors.shared.answers import bank_answer
+    from jikimi.flows.bank import show_bank
 
     answer = bank_answer(show_bank(kit, name))
     if as_json:
@@ -290,8 +290,8 @@ def _show(kit: Kit, name: str, as_json: bool) -> None:
 
 
 def _of_picture(kit: Kit, path: Path, policy: BankPolicy, note: str) -> list[NewEntry]:
-    from jikimi.cli.files import open_regular  # noqa: PLC0415
-    from jikimi.flows.bank import entries_of_file  # noqa: PLC0415
+    from jikimi.cli.files import open_regular
+    from jikimi.flows.bank import entries_of_file
 
     with open_regular(path) as file:
         offered = entries_of_file(kit, file, policy, note)
@@ -303,7 +303,7 @@ def _of_picture(kit: Kit, path: Path, policy: BankPolicy, note: str) -> list[New
 
 def _lines(file: Path, type_: str) -> Iterator[ListLine]:
     """Read a list with progress by bytes. No line is read further than anything we know is long."""
-    from jikimi.cli.files import open_regular  # noqa: PLC0415
+    from jikimi.cli.files import open_regular
 
     is_stdin = os.fspath(file) == "-"
     with nullcontext(sys.stdin.buffer) if is_stdin else open_regular(file) as source, progress() as bar:
@@ -328,7 +328,7 @@ def _raw_lines(source: IO[bytes]) -> Iterator[bytes]:
 
 
 def _refuse_bad_lines(kit: Kit, name: str, file: Path, type_: str, on_bad: Callable[[BadLine], None]) -> None:
-    from jikimi.flows.bank import count_bad_lines  # noqa: PLC0415
+    from jikimi.flows.bank import count_bad_lines
 
     bad = count_bad_lines(kit, name, _lines(file, type_), on_bad=on_bad)
     if bad:

@@ -42,7 +42,7 @@ def attach(app: typer.Typer) -> None:
 
 def hash_files(paths: Paths, data: Data = None, as_json: Json = False) -> None:
     """Compute the signals of files. Nothing is looked up or stored."""
-    from jikimi.app import open_reader  # noqa: PLC0415
+    from jikimi.app import open_reader
 
     settings = settings_of(data)
     has_faults = False
@@ -85,9 +85,9 @@ def match_signals(
     as_json: Json = False,
 ) -> None:
     """Look up signals. Nothing is stored. Exit code 1 if any of them is known."""
-    from jikimi.doors.shared.answers import SignalMatches, match_answer  # noqa: PLC0415
-    from jikimi.flows.scan import look_up_signals  # noqa: PLC0415
-    from jikimi.model.signal import parse_typed_signal  # noqa: PLC0415
+    from jikimi.doors.shared.answers import SignalMatches, match_answer
+    from jikimi.flows.scan import look_up_signals
+    from jikimi.model.signal import parse_typed_signal
 
     asked = [parse_typed_signal(text) for text in signals]
     with kit_of(data) as kit:
@@ -110,7 +110,7 @@ def list_scans(
     as_json: Json = False,
 ) -> None:
     """List uploads that were held, blocked, logged or could not be checked."""
-    from jikimi.doors.shared.answers import scan_answer  # noqa: PLC0415
+    from jikimi.doors.shared.answers import scan_answer
 
     with kit_of(data) as kit, kit.store.read() as tx:
         answers = [scan_answer(scan) for scan in tx.scans.list(unchecked=unchecked, limit=limit)]
@@ -166,7 +166,7 @@ def _in_order(items: Iterable[Path], work: Callable[[Path], T], at_once: int) ->
 
 
 def _hashes(reader: Reader, path: Path) -> dict[str, Any]:
-    from jikimi.flows.scan import examine, unread  # noqa: PLC0415
+    from jikimi.flows.scan import examine, unread
 
     try:
         with open_regular(path) as file:
@@ -200,11 +200,11 @@ def _say_hashes(path: Path, fields: dict[str, Any]) -> None:
 
 
 def _scanned(kit: Kit, path: Path) -> ScanAnswer:
-    from jikimi.cli.terminal import actor  # noqa: PLC0415
-    from jikimi.doors.shared.answers import scan_answer  # noqa: PLC0415
-    from jikimi.doors.shared.text import storable  # noqa: PLC0415
-    from jikimi.flows.scan import scan, scan_unread  # noqa: PLC0415
-    from jikimi.model.scan import MAX_REFERENCE, Upload  # noqa: PLC0415
+    from jikimi.cli.terminal import actor
+    from jikimi.doors.shared.answers import scan_answer
+    from jikimi.doors.shared.text import storable
+    from jikimi.flows.scan import scan, scan_unread
+    from jikimi.model.scan import MAX_REFERENCE, Upload
 
     name = storable(os.fspath(path))[-MAX_REFERENCE:]
     upload = Upload(source=actor(), received_at=kit.clock(), external_id=name)
@@ -217,7 +217,7 @@ def _scanned(kit: Kit, path: Path) -> ScanAnswer:
 
 
 def _fields(answer: ScanAnswer) -> dict[str, Any]:
-    from dataclasses import asdict  # noqa: PLC0415
+    from dataclasses import asdict
 
     return asdict(answer)
 

@@ -32,7 +32,7 @@ def attach(app: typer.Typer) -> None:
 
 def list_cases(limit: Limit = 50, data: Data = None, as_json: Json = False) -> None:
     """List cases."""
-    from jikimi.doors.shared.answers import case_answer  # noqa: PLC0415
+    from jikimi.doors.shared.answers import case_answer
 
     with kit_of(data) as kit, kit.store.read() as tx:
         answers = [case_answer(case) for case in tx.cases.list(limit=limit)]
@@ -56,8 +56,8 @@ def show_case(
     as_json: Json = False,
 ) -> None:
     """Show a case with its uploads and its history."""
-    from jikimi.doors.shared.answers import story_answer  # noqa: PLC0415
-    from jikimi.flows.account import tell_case  # noqa: PLC0415
+    from jikimi.doors.shared.answers import story_answer
+    from jikimi.flows.account import tell_case
 
     with kit_of(data) as kit:
         story = story_answer(tell_case(kit, CaseId(case_id)))
@@ -88,7 +88,7 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Make a key. It is shown once and not kept."""
-    from jikimi.flows.key import create_key  # noqa: PLC0415
+    from jikimi.flows.key import create_key
 
     with kit_of(data) as kit:
         secret = create_key(kit, actor(), name, scope)
@@ -113,7 +113,8 @@ def list_keys(data: Data = None, as_json: Json = False) -> None:
     write_table(
         ("name", "opens", "made", "state"),
         [
-            (k.name, ", ".join(sorted(k.scopes)), f"{k.created_at:%Y-%m-%d %H:%M}", "revoked" if k.revoked_at else "valid")
+            (k.name, ", ".join(sorted(k.scopes)), f"{k.created_at:%Y-%m-%d %H:%M}",
+             "revoked" if k.revoked_at else "valid")
             for k in keys
         ],
     )  # fmt: skip
@@ -121,7 +122,7 @@ def list_keys(data: Data = None, as_json: Json = False) -> None:
 
 def revoke(name: KeyName, data: Data = None, as_json: Json = False) -> None:
     """Revoke a key: no call with it succeeds from now on."""
-    from jikimi.flows.key import revoke_key  # noqa: PLC0415
+    from jikimi.flows.key import revoke_key
 
     with kit_of(data) as kit:
         revoke_key(kit, actor(), name)
@@ -133,7 +134,7 @@ def revoke(name: KeyName, data: Data = None, as_json: Json = False) -> None:
 
 def verify(data: Data = None, as_json: Json = False) -> None:
     """Walk the whole audit chain. Exit code 1 if an event was changed, removed or inserted."""
-    from jikimi.flows.account import verify_audit  # noqa: PLC0415
+    from jikimi.flows.account import verify_audit
 
     with kit_of(data) as kit:
         report = verify_audit(kit)

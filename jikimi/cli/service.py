@@ -27,7 +27,7 @@ def up(
     data: Data = None,
 ) -> None:
     """Run the service until it is told to stop. Made for the first run as well as for every other."""
-    from jikimi.app import Service, listen, open_kit  # noqa: PLC0415
+    from jikimi.app import Service, listen, open_kit
 
     settings = settings_of(data, host=host, port=port)
     listening = listen(settings.host, settings.port)
@@ -37,7 +37,7 @@ def up(
         say(f"    ready?        curl {service.address}/readyz")
         say(f"    the API       {service.address}/openapi.json")
         if demo:
-            from jikimi.cli.demo import prepare_demo  # noqa: PLC0415
+            from jikimi.cli.demo import prepare_demo
 
             _say_demo(prepare_demo(kit, settings.data), service.address)
         else:
@@ -48,7 +48,7 @@ def up(
 
 def doctor(data: Data = None, as_json: Json = False) -> None:
     """Check this installation. Exit code 1 if something needs attention."""
-    from jikimi.cli.diagnosis import examine_installation  # noqa: PLC0415
+    from jikimi.cli.diagnosis import examine_installation
 
     findings = examine_installation(settings_of(data))
     if as_json:

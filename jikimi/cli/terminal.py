@@ -30,7 +30,7 @@ Json = Annotated[bool, typer.Option("--json", help="Write one JSON object a line
 
 def settings_of(data: Path | None, **given: object) -> Settings:
     """Read the settings."""
-    from jikimi.config import Settings  # noqa: PLC0415 - loaded when a command runs
+    from jikimi.config import Settings
 
     return Settings.load(data=data, **given)
 
@@ -38,7 +38,7 @@ def settings_of(data: Path | None, **given: object) -> Settings:
 @contextmanager
 def kit_of(data: Path | None) -> Iterator[Kit]:
     """Open the kit on the data folder."""
-    from jikimi.app import open_kit  # noqa: PLC0415
+    from jikimi.app import open_kit
 
     with open_kit(settings_of(data)) as kit:
         yield kit
@@ -59,9 +59,9 @@ def write_json(value: object) -> None:
 
 def write_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Write a table; nothing in it is taken for markup."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
@@ -95,8 +95,8 @@ def complain(code: str, message: str, detail: str = "") -> None:
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Show progress on stderr, if that is a terminal."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:

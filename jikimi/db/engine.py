@@ -1,7 +1,7 @@
 """Opening the database: SQLite with a durable write-ahead log, or PostgreSQL.
 
-Everything that was committed survives a power cut (`synchronous=full`). Writers take their lock when they begin, so that
-a transaction never fails half-way because another one was quicker.
+Everything that was committed survives a power cut (`synchronous=full`). Writers take their lock when they begin, so
+that a transaction never fails half-way because another one was quicker.
 """
 
 from __future__ import annotations

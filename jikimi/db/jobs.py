@@ -1,6 +1,7 @@
 """Work for later, in the same database as the facts, so that both commit together.
 
-A worker claims the oldest job that is due by taking a lease. Whoever dies lets the lease run out, and another claims it.
+A worker claims the oldest job that is due by taking a lease. When a worker dies, its lease runs out and another one
+claims the job.
 """
 
 from __future__ import annotations

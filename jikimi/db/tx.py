@@ -80,8 +80,8 @@ class SqlTx:
 class SqlStore:
     """SQLite or PostgreSQL, with one writer at a time.
 
-    SQLite has one writer by nature. PostgreSQL gets the same rule from an advisory lock, because the audit chain and the
-    change number have one end each; a database of the size we serve spends a few milliseconds a turn.
+    SQLite has one writer by nature. PostgreSQL gets the same rule from an advisory lock, because the audit chain and
+    the change number have one end each; a database of the size we serve spends a few milliseconds a turn.
     """
 
     def __init__(self, url: str) -> None:

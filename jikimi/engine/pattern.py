@@ -21,7 +21,7 @@ _JPEG_QUALITY = 80
 
 def paint(seed: int) -> bytes:
     """Paint the picture of a number, as PNG."""
-    chance = random.Random(seed)  # noqa: S311 - a picture, not a secret
+    chance = random.Random(seed)
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH] / float(HEIGHT)
     canvas = np.stack([_waves(chance, rows, columns) for _ in range(3)], axis=-1)
     for _ in range(_DISCS):

@@ -101,6 +101,7 @@ def write(path: Path, *, sequence: int, columns: Mapping[str, Column]) -> None:
 def read(path: Path) -> Snapshot:
     """Check all bytes of the file at `path` and map its columns, read-only.
 
+    It may be replaced or deleted afterwards, but must not be written to: the check is not repeated.
     `Broken` with code `snapshot_damaged` if anything about it is not as written; `OSError` if it cannot be opened.
     """
     with open(path, "rb") as file:

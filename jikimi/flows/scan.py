@@ -9,8 +9,8 @@
     7  bytes that a second check may help are set aside
     8  scan, matches, case, job and audit event are stored together, before the answer
 
-Whatever goes wrong with the bytes becomes a reason in the verdict. Whatever goes wrong with us becomes an error, which no
-caller may read as clear.
+Whatever goes wrong with the bytes becomes a reason in the verdict. Whatever goes wrong with us becomes an error, which
+no caller may read as clear.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from jikimi.model.case import join, open_case, opens_case
 from jikimi.model.ids import CaseId, JobId, ScanId
 from jikimi.model.job import Job, next_try
 from jikimi.model.match import (
-    LISTED_MATCHES,
     Coverage,
     Match,
     Verdict,

@@ -1,8 +1,8 @@
 """Reading a list of signals: plain lines, CSV or NDJSON, told apart by the first line.
 
-Plain: `pdq:VALUE`, `pdq VALUE`, or a bare value whose length says its type (64 digits need a type from the caller, since
-they can be pdq or sha256). `#` begins a comment. CSV: columns `type` and `value`, or columns named after signal types;
-`note` and `quality` are read. NDJSON: objects with the same names, such as `bank export` and `hash` write.
+Plain: `pdq:VALUE`, `pdq VALUE`, or a bare value whose length says its type (64 digits need a type from the caller,
+since they can be pdq or sha256). `#` begins a comment. CSV: columns `type` and `value`, or columns named after signal
+types; `note` and `quality` are read. NDJSON: objects with the same names, such as `bank export` and `hash` write.
 """
 
 from __future__ import annotations

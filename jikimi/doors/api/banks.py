@@ -106,6 +106,12 @@ class EntriesAnswer:
 def routes(kit: Kit) -> APIRouter:
     """Everything under `/v1/banks`."""
     router = APIRouter(prefix="/v1/banks", tags=["banks"])
+    _add_banks(router, kit)
+    _add_entries(router, kit)
+    return router
+
+
+def _add_banks(router: APIRouter, kit: Kit) -> None:
 
     @router.get("", summary="List banks")
     def list_all(request: Request) -> list[BankAnswer]:
@@ -146,6 +152,8 @@ def routes(kit: Kit) -> APIRouter:
         key = authorised(kit, request, Scope.BANKS)
         return DeletedAnswer(entries=delete_bank(kit, key.name, name))
 
+
+def _add_entries(router: APIRouter, kit: Kit) -> None:
     @router.get("/{name}/entries", summary="Read a bank's entries")
     def entries(
         request: Request,
@@ -184,8 +192,6 @@ def routes(kit: Kit) -> APIRouter:
     def withdraw(request: Request, name: Name, type_: str, value: str) -> EntryAnswer:
         key = authorised(kit, request, Scope.BANKS)
         return entry_answer(withdraw_entry(kit, key.name, name, parse_signal(type_, value)))
-
-    return router
 
 
 def _changed(policy: BankPolicy, body: BankChange) -> BankPolicy:

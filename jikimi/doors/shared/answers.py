@@ -77,7 +77,7 @@ class SignalMatches:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankAnswer:
-    """A bank. `entries`: live ones by signal type. `flooded_at`: since when it only holds because it matched too often."""
+    """A bank. `entries`: live ones by signal type. `flooded_at`: since when it only holds, having matched too often."""
 
     name: str
     category: Category

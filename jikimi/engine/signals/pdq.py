@@ -99,7 +99,8 @@ def dihedral(sample: Sample) -> dict[Variant, bytes]:
     """The hashes of the picture turned and mirrored in all eight ways, from one transform, in the reference's order.
 
     They come near the hashes of really turned pictures and seldom equal them, since the 64 x 64 sample is not taken
-    symmetrically: compare all eight, never a "smallest" one.
+    symmetrically: compare all eight, never a "smallest" one. (For pictures of exactly 64 x 64 the reference samples
+    once more here, which changes the noise in flat ones; this does not, so that `AS_IS` is always the fingerprint.)
     """
     upright = _frequencies(sample)
     turned = upright.T

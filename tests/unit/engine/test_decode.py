@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,7 +143,7 @@ def test_one_bit_is_black_and_white(decoder: Decoder) -> None:
 def test_sixteen_bits_per_channel_keep_the_high_byte(decoder: Decoder) -> None:
     rows = np.asarray(texture())
     deep_rows = np.stack([rows, np.full_like(rows, 200)], axis=-1).reshape(240, -1)
-    data = hostile.zlib.compress(b"".join(b"\0" + row.tobytes() for row in deep_rows))
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in deep_rows))
     content = hostile.png(320, 240, hostile.chunk(b"IDAT", data), depth=16, colour=2)
     np.testing.assert_array_equal(only(decode(decoder, content)), expected(texture()))
 
@@ -231,22 +232,27 @@ def test_opaque_alpha_is_one_view(decoder: Decoder) -> None:
     np.testing.assert_array_equal(only(decode(decoder, encode(texture().convert("RGBA"), "png"))), expected(texture()))
 
 
+def few_colours() -> Image.Image:
+    return texture().quantize(16)
+
+
 KEYED = {
-    "rgb png": encode(texture(), "png", transparency=texture().getpixel((0, 0))),
-    "grey png": encode(grey(), "png", transparency=grey().getpixel((0, 0))),
-    "16-bit png": encode(deep("I;16"), "png", transparency=deep("I;16").getpixel((0, 0))),
-    "palette png": encode(texture().quantize(16), "png", transparency=3),
-    "palette png, several": encode(texture().quantize(16), "png", transparency=bytes([255, 0, 128, 9])),
-    "gif": encode(texture().quantize(16), "gif", transparency=3),
+    "rgb png": (texture(), encode(texture(), "png", transparency=texture().getpixel((0, 0)))),
+    "grey png": (grey(), encode(grey(), "png", transparency=grey().getpixel((0, 0)))),
+    "16-bit png": (grey(), encode(deep("I;16"), "png", transparency=deep("I;16").getpixel((0, 0)))),
+    "palette png": (few_colours(), encode(few_colours(), "png", transparency=3)),
+    "palette png, several": (few_colours(), encode(few_colours(), "png", transparency=bytes([255, 0, 128, 9]))),
+    "gif": (few_colours(), encode(few_colours(), "gif", transparency=3)),
 }
 
 
 @pytest.mark.parametrize("name", KEYED)
 def test_transparency_by_colour_has_two_views(decoder: Decoder, name: str) -> None:
-    decoded = decode(decoder, KEYED[name])
+    picture, content = KEYED[name]
+    decoded = decode(decoder, content)
     assert decoded.faults == ()
     assert [sketch.flattened for sketch in decoded.sketches] == [False, True]
-    assert distance(sample(decoded.sketches[0]), expected(texture())) <= 20
+    np.testing.assert_allclose(sample(decoded.sketches[0]), expected(picture.convert("RGB")), atol=1e-4)
 
 
 def test_a_colour_key_that_no_pixel_has_is_one_view(decoder: Decoder) -> None:
@@ -342,8 +348,8 @@ def test_many_threads_at_once(decoder: Decoder) -> None:
 
     def run(seed: int, content: bytes) -> None:
         for _ in range(5):
-            if not np.array_equal(only(decode(decoder, content)), expected(texture(200, 150, seed))):
-                wrong.append(seed)
+            is_right = np.array_equal(only(decode(decoder, content)), expected(texture(200, 150, seed)))
+            wrong.extend([] if is_right else [seed])
 
     threads = [threading.Thread(target=run, args=each) for each in contents * 2]
     for thread in threads:
@@ -466,11 +472,11 @@ def test_busy_when_no_child_becomes_free(patient: Decoder) -> None:
 
 
 def test_a_dead_fork_server_is_replaced_and_the_file_tried_again(patient: Decoder) -> None:
-    content = hostile.gif(2000, 1500, 60)
+    content = hostile.gif(2000, 1500, 25)
     running = Running(patient, content)
     os.kill(running.server, signal.SIGKILL)
     decoded = running.result()
-    assert (decoded.frames, decoded.faults) == (60, ())
+    assert (decoded.frames, decoded.faults) == (25, ())
     assert patient.restarts == 1
     assert gone(running.child)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 import tempfile
 import time
@@ -58,7 +59,7 @@ HOSTILE = {
         Reason.TOO_MANY_PIXELS,
     ),
     "bmp larger than its limit": (
-        b"BM" + hostile.struct.pack("<IIIIiiHHIIiiII", 70, 0, 54, 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0),
+        b"BM" + struct.pack("<IIIIiiHHIIiiII", 70, 0, 54, 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0),
         Reason.TOO_MANY_PIXELS,
     ),
     "gif larger than its limit": (hostile.gif(65_535, 65_535, 1), Reason.TOO_MANY_PIXELS),
@@ -79,12 +80,9 @@ def test_each_bomb_has_its_reason(decoder: Decoder, name: str) -> None:
 
 
 def test_a_large_screen_uses_up_the_pixels_of_all_frames() -> None:
-    with Decoder(Limits(seconds=20.0), workers=1) as decoder, tempfile.TemporaryFile() as file:
-        file.write(hostile.gif(3000, 3000, 1000))
-        file.flush()
-        decoded = decoder.decode(file, MediaKind.GIF)
-        assert decoded.faults == (Reason.TOO_MANY_FRAMES,)
-        assert decoded.frames == 256_000_000 // 9_000_000
+    with Decoder(Limits(max_total_pixels=7_500_000), workers=1) as decoder:
+        decoded = decode(decoder, hostile.gif(1000, 1000, 1000))
+        assert (decoded.frames, decoded.faults) == (7, (Reason.TOO_MANY_FRAMES,))
 
 
 def test_a_later_frame_that_is_too_large_keeps_the_first() -> None:
@@ -177,8 +175,8 @@ def end(frames: int, faults: bytes = b"") -> bytes:
 
 
 SIZE = record(wire.SIZE_TAG, wire.SIZE.pack(8, 8))
-NAN = hostile.struct.pack("<f", float("nan")) * 4096
-BRIGHT = hostile.struct.pack("<f", 1e9) * 4096
+NAN = struct.pack("<f", float("nan")) * 4096
+BRIGHT = struct.pack("<f", 1e9) * 4096
 
 NONSENSE = {
     "unknown tag": record(b"X", b""),

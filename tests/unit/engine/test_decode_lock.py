@@ -78,13 +78,15 @@ REFUSED: dict[str, Probe] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_with_an_error(name: str) -> None:
-    assert locked(REFUSED[name]) in ((b"PermissionError 1", 0), (b"OSError 1", 0), (b"ItimerError 1", 0))
+    # setrlimit: Python turns EPERM into a ValueError without a number
+    answers = [b"PermissionError 1", b"itimer_error 1", b"ValueError "]
+    assert locked(REFUSED[name]) in [(answer, 0) for answer in answers]
 
 
 DEADLY: dict[str, Probe] = {
     "socket": lambda _: socket.socket(),
     "unix socket": lambda _: socket.socket(socket.AF_UNIX),
-    "execve": lambda _: os.execv("/bin/true", ["true"]),
+    "execve": lambda _: os.execv("/bin/true", ["true"]),  # noqa: S606
     "ptrace": lambda _: _libc.ptrace(0, 0, 0, 0),
     "read another process": lambda _: _libc.process_vm_readv(os.getppid(), None, 0, None, 0, 0),
 }

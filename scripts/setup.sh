@@ -1,0 +1,52 @@
+#!/bin/sh
+# Makes .venv and installs the locked packages into it. Needs Python 3.11 or newer; on Debian and Ubuntu it installs
+# python3-venv where that is missing and it may.
+set -eu
+cd "$(dirname "$0")/.."
+
+UV=0.13.9
+
+is_new_enough() {
+    command -v "$1" >/dev/null 2>&1 && "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+find_python() {
+    for name in ${PYTHON3:-} python3 python3.14 python3.13 python3.12 python3.11; do
+        if is_new_enough "$name"; then
+            command -v "$name"
+            return
+        fi
+    done
+    echo "jikimi needs Python 3.11 or newer; set PYTHON3 to where it is." >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+        sudo -n "$@"
+    else
+        echo "Python's venv module is missing: install the package python3-venv, then call this again." >&2
+        exit 1
+    fi
+}
+
+python=$(find_python)
+if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
+    rm -rf .venv
+    if ! "$python" -m venv .venv 2>/dev/null; then
+        rm -rf .venv
+        as_root apt-get update -qq
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv
+        "$python" -m venv .venv
+    fi
+fi
+
+export VIRTUAL_ENV="$PWD/.venv" UV_LINK_MODE=copy
+if [ "$(.venv/bin/uv --version 2>/dev/null | cut -d' ' -f2)" != "$UV" ]; then
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV"
+fi
+.venv/bin/uv pip install --quiet --require-hashes -r requirements/dev.lock
+.venv/bin/uv pip install --quiet --no-deps --no-build-isolation -e .
+touch .venv/.ready
