@@ -22,6 +22,7 @@ from jikimi.engine.decode.parent import Decoder
 from jikimi.engine.folder import SnapshotFolder
 from jikimi.engine.index import Index
 from jikimi.engine.matcher import SignalTypes
+from jikimi.engine.on_demand import IndexOnDemand
 from jikimi.engine.pattern import alter, paint
 from jikimi.flows.account import write_totals
 from jikimi.flows.canary import Canary, Sighting, is_fresh, prepare, send
@@ -61,7 +62,7 @@ def open_reader(settings: Settings) -> Iterator[Reader]:
 
 @contextmanager
 def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
-    """Build the kit: folder, schema, index, decoder; all of it is closed again at the end."""
+    """Build the kit: folder, schema, decoder, and an index that opens at its first search; closed again at the end."""
     _make_folder(settings.data)
     with ExitStack() as stack:
         store = SqlStore(settings.database)
@@ -72,7 +73,7 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             reader=stack.enter_context(open_reader(settings)),
             store=store,
             blobs=ObjectBlobs(settings.blobs),
-            index=index,
+            index=IndexOnDemand(index, lambda: open_index(kit)),
             snapshots=SnapshotFolder(settings.data / "index", store.identity(), index),
             tally=MemoryTally(),
             flood=settings.flood,
@@ -81,7 +82,6 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             entropy=secrets.token_bytes,
             log=log or make_log(settings),
         )
-        open_index(kit)
         stack.callback(write_totals, kit)
         yield kit
 
@@ -132,6 +132,7 @@ class Service:
 
     def run(self) -> None:
         """Serve until a signal says to stop."""
+        self._kit.index.sizes()  # opens it, before the first caller has to wait for that
         self.worker.start()
         try:
             self._server.run(sockets=[self._listening])
