@@ -98,7 +98,7 @@ class Decoder:
         self._wait_seconds = wait_seconds
         self._is_closed = False
         self._renew()
-        self._server: _Server | None = self._start_server()
+        self._server: _Server | None = None  # started at first use: most commands decode nothing
         _decoders.add(self)
 
     def decode(self, file: BinaryIO, kind: MediaKind) -> Decoded:
