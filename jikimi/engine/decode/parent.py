@@ -83,7 +83,7 @@ class Decoder:
         if sandbox and not lock.seccomp:
             raise Refused(
                 "sandbox_unavailable",
-                'Hostile pictures cannot be decoded safely on this machine; set sandbox = "off" to take that risk.',
+                "Hostile pictures cannot be decoded safely on this machine; set sandbox = false to take that risk.",
                 detail=lock.reason,
             )
         self.limits = limits

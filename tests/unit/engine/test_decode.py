@@ -363,6 +363,7 @@ class Running:
     """A decode that goes on in a thread, and the processes it uses."""
 
     def __init__(self, decoder: Decoder, content: bytes = SLOW_FILE) -> None:
+        assert decoder.health()  # which starts the fork server
         self.answer: list[Decoded] = []
         self._thread = threading.Thread(target=lambda: self.answer.append(decode(decoder, content)))
         self._thread.start()
