@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import io
 import os
 import select
 import signal
@@ -22,6 +23,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import weakref
@@ -104,8 +106,14 @@ class Decoder:
     def decode(self, file: BinaryIO, kind: MediaKind) -> Decoded:
         """Decode a regular file from its start, whatever its offset, which stays where it is. Never raises for content.
 
-        The caller has flushed what it wrote. A file that shrinks meanwhile is decoded as far as it goes.
+        The caller has flushed what it wrote. A file that shrinks meanwhile is decoded as far as it goes. Bytes in
+        memory (a file object without a descriptor) are copied into an anonymous file first.
         """
+        if isinstance(file, io.BytesIO):
+            with tempfile.TemporaryFile() as copy:
+                copy.write(file.getbuffer())
+                copy.flush()
+                return self.decode(copy, kind)
         fault = self._refusal(file, kind)
         if fault is not None:
             return Decoded(faults=(fault,))
