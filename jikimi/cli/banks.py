@@ -34,6 +34,8 @@ Signals = Annotated[list[str] | None, typer.Option("--signal", metavar="TYPE:VAL
 Note = Annotated[str, typer.Option("--note", help="A note, kept with each entry.")]
 
 _BAD_LINES_SHOWN = 20
+_BYTES_A_STEP = 64 * 1024
+"""Between two steps of the progress bar; one for every line would take as long as reading it."""
 
 
 def attach(app: typer.Typer) -> None:
@@ -311,9 +313,14 @@ def _lines(file: Path, type_: str) -> Iterator[ListLine]:
         task = bar.add_task("import", total=total)
 
         def texts() -> Iterator[str]:
+            unseen = 0
             for raw in _raw_lines(source):
-                bar.advance(task, len(raw))
+                unseen += len(raw)
+                if unseen >= _BYTES_A_STEP:
+                    bar.advance(task, unseen)
+                    unseen = 0
                 yield raw.decode("utf-8", "replace")
+            bar.advance(task, unseen)
 
         yield from read_list(texts(), type_=type_)
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from jikimi.db.schema import audit, clocks
 from jikimi.model.audit import AuditEvent, AuditHead, Detail, next_event
+from jikimi.model.errors import Broken
 
 _CLOCK = "audit"
 _ROWS_A_FETCH = 5_000
@@ -37,16 +38,22 @@ class SqlAudit:
 
     def head(self) -> AuditHead:
         """Where the chain ends, as was written with its last event."""
-        row = self._connection.execute(select(clocks).where(clocks.c.name == _CLOCK)).one()
-        return AuditHead(seq=row.number, digest=row.digest)
+        row = self._connection.execute(select(clocks).where(clocks.c.name == _CLOCK)).one_or_none()
+        return AuditHead() if row is None else AuditHead(seq=row.number, digest=row.digest)
 
     def events(self, object_: str | None = None) -> Iterator[AuditEvent]:
-        """All events in order, or those about one object."""
+        """All events in order, or those about one object; `Broken` if one was made unreadable."""
         query = select(audit).order_by(audit.c.seq)
         if object_ is not None:
             query = query.where(audit.c.object == object_)
-        rows = self._connection.execution_options(yield_per=_ROWS_A_FETCH).execute(query)
-        return (_event(row) for row in rows)
+        last = 0
+        try:
+            with self._connection.execute(query, execution_options={"yield_per": _ROWS_A_FETCH}) as rows:
+                for row in rows:
+                    yield _event(row)
+                    last = row.seq
+        except (ValueError, TypeError, RecursionError) as error:
+            raise Broken("audit_unreadable", f"an event after event {last} was changed and cannot be read") from error
 
 
 def _event(row: Row[Any]) -> AuditEvent:

@@ -6,9 +6,11 @@ whoever has read up to a number has missed nothing below it.
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
@@ -32,8 +34,9 @@ _STORE = """
     SET withdrawn_at = NULL, added_at = excluded.added_at, sequence = excluded.sequence
     WHERE entries.withdrawn_at IS NOT NULL"""
 _STORE_ROWS = _STORE.format(rows="VALUES (?, ?, ?, ?, ?, ?, ?)")
-_STORE_ARRAYS = _STORE.format(
-    rows="SELECT %s, %s, * FROM unnest(%s::text[], %s::bytea[], %s::integer[], %s::text[], %s::bigint[])"
+_STORE_JSON = _STORE.format(
+    rows="""SELECT %s, %s, type, decode(value, 'hex'), quality, note, sequence
+    FROM json_to_recordset(%s::json) AS new (type text, value text, quality integer, note text, sequence bigint)"""
 )
 
 
@@ -51,6 +54,7 @@ class SqlEntries:
         first = self._advance(len(single)) - len(single) + 1
         numbered = enumerate(single.values(), start=first)
         rows = [(e.signal.type, e.signal.value, e.signal.quality, e.note, number) for number, e in numbered]
+        rows.sort(key=itemgetter(1))  # in the order of the table's own index: half the pages written, half the time
         added = self._store(bank.id, UtcTime().process_bind_param(at, self._connection.dialect), rows)
         return Added(added=added, present=len(entries_) - added)
 
@@ -84,13 +88,14 @@ class SqlEntries:
 
     def export(self, bank: Bank, *, after: int = 0, limit: int | None = None) -> Iterator[BankEntry]:
         """A bank's entries that still count, in order of their numbers, from after one of them."""
-        rows = self._connection.execution_options(yield_per=_ROWS_A_FETCH).execute(
+        wanted = (
             select(entries)
             .where(entries.c.bank_id == bank.id, entries.c.withdrawn_at.is_(None), entries.c.id > after)
             .order_by(entries.c.id)
             .limit(limit)
         )
-        return (_entry(row) for row in rows)
+        with self._connection.execute(wanted, execution_options={"yield_per": _ROWS_A_FETCH}) as found:
+            yield from map(_entry, found)
 
     def sequence(self) -> int:
         """The number of the last change."""
@@ -113,13 +118,14 @@ class SqlEntries:
 
     def batches(self, rows: int) -> Iterator[EntryBatch]:
         """All entries that still count, in batches of about `rows`."""
-        result = self._connection.execution_options(yield_per=rows).execute(
+        wanted = (
             select(entries.c.id, entries.c.bank_id, entries.c.type, entries.c.value)
             .where(entries.c.withdrawn_at.is_(None))
             .order_by(entries.c.id)
         )
-        for partition in result.partitions():
-            yield from _batches(partition)
+        with self._connection.execute(wanted, execution_options={"yield_per": rows}) as found:
+            for partition in found.partitions():
+                yield from _batches(partition)
 
     def _advance(self, count: int) -> int:
         """Move the change number on, and with it take the turn of all writers."""
@@ -129,8 +135,8 @@ class SqlEntries:
     def _store(self, bank_id: int, at: Any, rows: Sequence[_NewRow]) -> int:
         """Give the rows to the driver as they are: a million of them would spend most of their time on the way."""
         if self._connection.dialect.name == "postgresql":
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            return self._connection.exec_driver_sql(_STORE_ARRAYS, (bank_id, at, *columns)).rowcount
+            texts = [{"type": t, "value": v.hex(), "quality": q, "note": n, "sequence": s} for t, v, q, n, s in rows]
+            return self._connection.exec_driver_sql(_STORE_JSON, (bank_id, at, json.dumps(texts))).rowcount
         with_all = [(bank_id, at, *row) for row in rows]
         keep_count = {"preserve_rowcount": True}
         return self._connection.exec_driver_sql(_STORE_ROWS, with_all, execution_options=keep_count).rowcount

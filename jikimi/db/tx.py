@@ -11,7 +11,7 @@ from threading import Lock
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, select, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from jikimi.db.audit import SqlAudit
@@ -24,7 +24,7 @@ from jikimi.db.jobs import SqlJobs
 from jikimi.db.keys import SqlKeys
 from jikimi.db.scans import SqlScans
 from jikimi.db.schema import clocks
-from jikimi.model.errors import Broken, Unavailable
+from jikimi.model.errors import Broken, Refused, Unavailable
 
 _WRITERS_LOCK = 0x6A696B696D69
 """Number of the advisory lock by which writers take turns on PostgreSQL ("jikimi" in ASCII)."""
@@ -152,6 +152,10 @@ def _translated() -> Iterator[None]:
             "store_unavailable",
             "The database cannot be reached or written at the moment; nothing was stored. Try again.",
             detail=str(error),
+        ) from error
+    except (DataError, UnicodeEncodeError) as error:
+        raise Refused(
+            "value_unstorable", "A name or text is not Unicode, or holds the character 0; write it otherwise."
         ) from error
     except DBAPIError as error:
         raise Broken(

@@ -58,6 +58,8 @@ class SnapshotFolder:
         with self._alone() as is_alone:
             if not is_alone:
                 return
+            for unfinished in self._folder.glob(f".{self._identity}-*"):
+                unfinished.unlink(missing_ok=True)  # its writer was killed: whoever writes holds the lock
             build_snapshot(self._folder / f"{self._identity}-{sequence}{_SUFFIX}", batches, sequence)
             for number, file in self._files():
                 if number < sequence:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jikimi.model.audit import AuditEvent, ChainReport, verify
+from jikimi.model.audit import AuditEvent, AuditHead, ChainReport, verify
 from jikimi.model.case import Case
-from jikimi.model.errors import Refused
+from jikimi.model.errors import Broken, Refused
 from jikimi.model.ids import CaseId
 from jikimi.model.scan import Scan
 from jikimi.ports import Kit
@@ -27,7 +27,10 @@ def verify_audit(kit: Kit) -> ChainReport:
     """Walk the whole chain and report the first mistake."""
     with kit.store.read() as tx:
         head = tx.audit.head()
-        return verify(tx.audit.events(), head)
+        try:
+            return verify(tx.audit.events(), head)
+        except Broken as error:
+            return ChainReport(events=0, head=AuditHead(), mistake=error.message)
 
 
 def tell_case(kit: Kit, case_id: CaseId) -> CaseStory:

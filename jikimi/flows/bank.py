@@ -17,9 +17,7 @@ from jikimi.model.bank import (
     BankEntry,
     BankPolicy,
     BankSize,
-    Category,
     NewEntry,
-    OnMatch,
     check_entry,
     checked_policy,
 )
@@ -63,8 +61,6 @@ class Imported:
 def create_bank(kit: Kit, actor: str, policy: BankPolicy) -> Bank:
     """Make a bank; `Refused` if the policy is unsound or the name is taken."""
     policy = checked_policy(policy)
-    if policy.category is Category.ALLOW:
-        policy = replace(policy, on_match=OnMatch.LOG)
     now = kit.clock()
     with kit.store.begin() as tx:
         bank = tx.banks.create(policy, now)

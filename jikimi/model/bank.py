@@ -6,7 +6,7 @@ What a match leads to is decided in `match`; where the values are kept and searc
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -22,6 +22,8 @@ MAX_TEXT = 2000
 """Characters of a note or a source."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""No database stores the character 0 or half a surrogate pair; the latter is what other bytes than text become."""
 
 
 class Category(StrEnum):
@@ -105,7 +107,7 @@ class BankSize:
 
 
 def checked_policy(policy: BankPolicy) -> BankPolicy:
-    """Return the policy, or say in one line what is wrong with it."""
+    """Return the policy as it will be stored, or say in one line what is wrong with it."""
     if not _NAME.fullmatch(policy.name):
         raise Refused(
             "bank_name_invalid",
@@ -116,13 +118,15 @@ def checked_policy(policy: BankPolicy) -> BankPolicy:
         raise Refused("bank_distance_invalid", f"max_distance is 0 to {MAX_DISTANCE}, not {policy.max_distance}.")
     if not 0 <= policy.quality_floor <= 100:
         raise Refused("bank_quality_invalid", f"quality_floor is 0 to 100, not {policy.quality_floor}.")
-    if max(len(policy.note), len(policy.source)) > MAX_TEXT:
-        raise Refused("bank_text_too_long", f"source and note are at most {MAX_TEXT} characters each.")
-    return policy
+    _check_text(policy.source)
+    _check_text(policy.note)
+    # Whatever an allow bank is told to do, it only lowers verdicts.
+    return replace(policy, on_match=OnMatch.LOG) if policy.category is Category.ALLOW else policy
 
 
 def check_entry(policy: BankPolicy, entry: NewEntry) -> None:
     """Refuse what would be no evidence in this bank, or would lower verdicts it must not lower."""
+    _check_text(entry.note)
     signal = entry.signal
     kind = SIGNAL_KINDS[signal.type]
     if kind.perceptual and signal.quality is not None and signal.quality < policy.quality_floor:
@@ -135,3 +139,10 @@ def check_entry(policy: BankPolicy, entry: NewEntry) -> None:
     # it must not silence one.
     if policy.category is Category.ALLOW and signal.type in ("md5", "sha1"):
         raise Refused("allow_needs_sha256", f"An allow bank takes sha256 or pdq, because {signal.type} can be forged.")
+
+
+def _check_text(untrusted_text: str) -> None:
+    if len(untrusted_text) > MAX_TEXT:
+        raise Refused("bank_text_too_long", f"source and note are at most {MAX_TEXT} characters each.")
+    if _UNSTORABLE.search(untrusted_text):
+        raise Refused("bank_text_invalid", "source and note are Unicode text without the character 0.")

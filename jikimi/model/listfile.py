@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,6 +25,8 @@ MAX_LINE = 20_000
 _TYPE_NAMES = ("type", "signal_type", "algorithm")
 _VALUE_NAMES = ("value", "signal", "hash", "signal_value", "hash_value")
 _BY_LENGTH = {32: "md5", 40: "sha1"}
+_VALUE = re.compile("[0-9a-f]{32,64}")
+"""What a column is never called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +131,7 @@ def _read_csv(lines: Iterable[tuple[int, str]], type_: str) -> Iterator[ListLine
             continue
         if header is None:
             names = [cell.lower() for cell in cells]
-            if {*names} & {*_VALUE_NAMES, *SIGNAL_KINDS}:
+            if {*names} & {*_VALUE_NAMES, *SIGNAL_KINDS} and not any(map(_VALUE.fullmatch, names)):
                 header = names
                 continue
             header = ["type", "value", "note"]

@@ -122,7 +122,7 @@ def decide(matches: Sequence[Match], faults: Sequence[Reason], coverage: Coverag
     Matches of allow banks strike out what they know at least as exactly, in the same view; they never strike out a
     fault, so a file that could not be checked stays unchecked.
     """
-    standing = [match for match in matches if not _is_allowed(match, matches)]
+    standing = _standing(matches)
     effects = {match.effect for match in standing}
     if OnMatch.BLOCK in effects:
         disposition = Disposition.BLOCK
@@ -144,14 +144,14 @@ def decide(matches: Sequence[Match], faults: Sequence[Reason], coverage: Coverag
     return Verdict(
         disposition=disposition,
         reasons=(*grounds, *dict.fromkeys(faults)),
-        matches=_listed(matches),
+        matches=_listed(matches, standing),
         coverage=coverage,
     )
 
 
 def strongest_by_bank(matches: Sequence[Match]) -> tuple[Match, ...]:
-    """Of each bank that blocks on its own authority, the match that speaks loudest."""
-    blocking = [m for m in matches if m.effect is OnMatch.BLOCK and m.category is not Category.CANARY]
+    """Of each bank that blocks on its own authority, the match that speaks loudest and stands."""
+    blocking = [m for m in _standing(matches) if m.effect is OnMatch.BLOCK and m.category is not Category.CANARY]
     first: dict[int, Match] = {}
     for match in sorted(blocking, key=_strength):
         first.setdefault(match.bank_id, match)
@@ -179,14 +179,15 @@ class FloodRule:
         return 0 < self.limit < uploads
 
 
-def _is_allowed(match: Match, matches: Sequence[Match]) -> bool:
-    """An allow match itself has no effect; it strikes out others it knows at least as exactly in the same view."""
-    if match.category is Category.ALLOW:
-        return True
-    return any(
-        other.category is Category.ALLOW and _covers(other, match) and _closeness(other) <= _closeness(match)
-        for other in matches
-    )
+def _standing(matches: Sequence[Match]) -> list[Match]:
+    """The matches that act: those that no allow bank knows at least as exactly in the same view."""
+    allowing = [match for match in matches if match.category is Category.ALLOW]
+    acting = [match for match in matches if match.category is not Category.ALLOW]
+    return [match for match in acting if not any(_strikes_out(allow, match) for allow in allowing)]
+
+
+def _strikes_out(allow: Match, match: Match) -> bool:
+    return _covers(allow, match) and _closeness(allow) <= _closeness(match)
 
 
 def _covers(allow: Match, other: Match) -> bool:
@@ -196,9 +197,10 @@ def _covers(allow: Match, other: Match) -> bool:
     return (allow.frame, allow.flattened) == (other.frame, other.flattened)
 
 
-def _listed(matches: Sequence[Match]) -> tuple[Match, ...]:
-    """The strongest matches, and those that allow, without which the others cannot be weighed again."""
-    in_order = sorted(matches, key=_strength)
+def _listed(matches: Sequence[Match], standing: Sequence[Match]) -> tuple[Match, ...]:
+    """The strongest matches, those that stand first, and those that allow: enough to be weighed again."""
+    acts = {id(match) for match in standing}
+    in_order = sorted(matches, key=lambda match: (id(match) not in acts, _strength(match)))
     allowing = [match for match in in_order if match.category is Category.ALLOW][:LISTED_MATCHES]
     acting = [match for match in in_order if match.category is not Category.ALLOW][:LISTED_MATCHES]
     return (*acting, *allowing)

@@ -18,7 +18,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from jikimi.model.errors import Refused
+from jikimi.model.errors import Refused, Unavailable
 
 _RECEIVE_SECONDS = 120
 """A whole upload has to arrive in this time; a slow sender must not hold a place for ever."""
@@ -59,6 +59,10 @@ async def receive_upload(request: Request, max_bytes: int) -> Received:
         return Received(file=None, size=max(announced, seen.count), fields={})
     except (TimeoutError, ClientDisconnect) as error:
         raise Refused("body_incomplete", "The upload did not arrive completely; send it again.") from error
+    except OSError as error:
+        raise Unavailable(
+            "no_room", "There is no room for the upload at the moment; try again later.", detail=str(error)
+        ) from error
 
 
 class _Counted:

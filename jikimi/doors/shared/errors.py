@@ -12,7 +12,13 @@ from starlette.responses import JSONResponse
 from jikimi.model.errors import Broken, JikimiError, Refused, Unavailable
 from jikimi.ports import Log
 
-_REFUSED = {"key_invalid": 401, "scope_missing": 403, "body_incomplete": 408, "body_too_large": 413}
+_REFUSED = {
+    "key_invalid": 401,
+    "scope_missing": 403,
+    "body_incomplete": 408,
+    "body_too_large": 413,
+    "signal_type_unknown": 400,  # a mistake in what was sent, not a place that is not there
+}
 _BY_ENDING = {"_unknown": 404, "_exists": 409}
 _BY_STATUS = {404: "path_unknown", 405: "method_not_allowed"}
 
@@ -39,7 +45,7 @@ def status_of(error: JikimiError) -> int:
     if not isinstance(error, Refused):
         return 500
     by_ending = next((status for ending, status in _BY_ENDING.items() if error.code.endswith(ending)), 400)
-    return _REFUSED.get(error.code, 404 if error.code.endswith("_unknown") else by_ending)
+    return _REFUSED.get(error.code, by_ending)
 
 
 def install(app: FastAPI, log: Log) -> None:

@@ -18,14 +18,44 @@ SHA256 = "ab" * 32
 SHA1 = "cd" * 20
 MD5 = "0f" * 16
 
-_SCRAPS = st.sampled_from(
-    [
-        "pdq", "sha256", "md5", ":", ",", " ", '"', "{", "}", "[", "]", "#", "type", "value", "quality", "note",
-        "signals", PDQ, SHA1, MD5, "\ufeff", "\x00", "\r", "\n", "\udcff", "NaN", "1e999", "-1", "null", "٣", '{"',
-        '{"type":"pdq","value":"', '"}',
-    ]  # fmt: skip
+_SCRAPS = [
+    "pdq",
+    "sha256",
+    "md5",
+    ":",
+    ",",
+    " ",
+    '"',
+    "{",
+    "}",
+    "[",
+    "]",
+    "#",
+    "type",
+    "value",
+    "quality",
+    "note",
+    "signals",
+    PDQ,
+    SHA1,
+    MD5,
+    "\ufeff",
+    "\x00",
+    "\r",
+    "\n",
+    "\udcff",
+    "NaN",
+    "1e999",
+    "-1",
+    "null",
+    "٣",
+    '{"',
+    '{"type":"pdq","value":"',
+    '"}',
+]
+_HOSTILE = st.one_of(
+    st.text(alphabet=st.characters(), max_size=60), st.lists(st.sampled_from(_SCRAPS), max_size=8).map("".join)
 )
-_HOSTILE = st.one_of(st.text(alphabet=st.characters(), max_size=60), st.lists(_SCRAPS, max_size=8).map("".join))
 
 
 def read(*lines: str, type_: str = "") -> list[ListLine]:
@@ -52,8 +82,7 @@ def test_no_text_makes_it_fail(lines: list[str], type_: str) -> None:
         if isinstance(line, GoodLine):
             signal = line.entry.signal
             assert len(signal.value) == SIGNAL_KINDS[signal.type].length
-            assert len(line.entry.note.encode()) <= 4 * MAX_TEXT
-            assert "\x00" not in line.entry.note
+            assert len(line.entry.note) <= MAX_TEXT
         else:
             assert line.problem
 
@@ -85,6 +114,7 @@ def test_sixty_four_digits_need_a_type() -> None:
         ("note;x,hash,algorithm", f"whatever,{PDQ},pdq"),
         ("Type , Value", f" pdq , {PDQ} "),
         (f"pdq,{PDQ}",),
+        (f"PDQ,{PDQ.upper()},a note",),
         ("pdq,note", f"{PDQ},from a friend"),
         ("\ufefftype,value", f'"pdq","{PDQ}"'),
     ],
@@ -144,19 +174,11 @@ def test_a_line_that_is_too_long_is_bad_and_the_next_one_is_read() -> None:
     assert [isinstance(line, BadLine) for line in found] == [False, True, False]
 
 
-@pytest.mark.parametrize("note", ["a\x00b", "\ud800"])
-def test_a_note_that_no_database_can_store_makes_a_bad_line(note: str) -> None:
-    found = read(json.dumps({"pdq": PDQ, "note": note}), json.dumps({"pdq": PDQ, "note": "fine"}))
-    assert [isinstance(line, BadLine) for line in found] == [True, False]
-
-
 @given(
     st.lists(
         st.builds(
             lambda kind, value, quality, note: NewEntry(
-                signal=Signal(
-                    type=kind.name, value=value[: kind.length], quality=quality if kind.perceptual else None
-                ),
+                signal=Signal(type=kind.name, value=value[: kind.length], quality=quality if kind.perceptual else None),
                 note=note,
             ),
             st.sampled_from(list(SIGNAL_KINDS.values())),

@@ -1,0 +1,1 @@
+"""What jikimi costs, measured on the whole product; `README.md` holds the figures we publish."""

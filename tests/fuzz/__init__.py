@@ -1,0 +1,1 @@
+"""Chance against the readers of hostile input; run by `make fuzz`, not by the tests."""
