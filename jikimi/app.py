@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -105,6 +106,7 @@ class Service:
         self._vitals = _Vitals(followed_at=kit.clock())
         self._canary: Canary | None = None
         self.address = _address(listening)
+        self._name = f"{_node(settings.data)}:{listening.getsockname()[1]}"
         import uvicorn
 
         from jikimi.doors.api.app import build_api
@@ -135,8 +137,13 @@ class Service:
         """Serve until a signal says to stop."""
         self._kit.index.sizes()  # opens it, before the first caller has to wait for that
         self.worker.start()
+        # The server hands the signal that stopped it back to us: leave in order, not by dying of it.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _leave)
         try:
             self._server.run(sockets=[self._listening])
+        except SystemExit:
+            self._kit.log.info("stopped")
         finally:
             self.worker.stop()
 
@@ -162,7 +169,7 @@ class Service:
 
     def _send_canary(self) -> None:
         if self._canary is None:
-            self._canary = prepare(self._kit, paint, alter, self.address.removeprefix("http://"))
+            self._canary = prepare(self._kit, paint, alter, self._name)
         self._vitals.sighting = send(
             self._kit, self._canary, lambda picture, key: ask_front_door(self.address, picture, key)
         )
@@ -224,6 +231,18 @@ def _make_folder(data: Path) -> None:
         raise Refused(
             "data_unusable", f"{data} cannot be used as data folder ({error.strerror}); choose another with --data."
         ) from error
+
+
+def _leave(number: int, _frame: object) -> None:
+    sys.exit(0)
+
+
+def _node(data: Path) -> str:
+    """The random name of this data folder: nodes of one database may well listen on the same address each."""
+    file = data / "node"
+    if not file.exists():
+        file.write_text(secrets.token_hex(4))
+    return file.read_text()
 
 
 def _address(listening: socket.socket) -> str:

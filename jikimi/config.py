@@ -27,7 +27,7 @@ def default_data() -> Path:
 class Settings(BaseSettings):
     """Everything an operator can choose."""
 
-    model_config = SettingsConfigDict(env_prefix="JIKIMI_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="JIKIMI_", env_ignore_empty=True, extra="forbid", frozen=True)
 
     data: Path = Field(
         default_factory=default_data, description="Folder for records, index and keys; made with mode 700."

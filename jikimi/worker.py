@@ -17,6 +17,8 @@ from jikimi.ports import Kit
 
 _LEASE = timedelta(minutes=5)
 _STOP_SECONDS = 10.0
+_AFTER_FAILURE_SECONDS = 1.0
+"""What failed is not tried again sooner: while a database is away, the log should say so once a second at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +54,15 @@ class Worker:
 
     def _repeat(self, task: Task) -> None:
         while not self._stopping.is_set():
+            pause = task.every
             try:
                 task.run()
             except Exception as error:  # noqa: BLE001 - a task must outlive whatever happens in it
                 self._kit.tally.note("task_failed")
                 detail = error.detail if isinstance(error, JikimiError) else ""
                 self._kit.log.error("task_failed", task=task.name, fault=repr(error), detail=detail)
-            self._stopping.wait(task.every)
+                pause = max(pause, _AFTER_FAILURE_SECONDS)
+            self._stopping.wait(pause)
 
 
 def run_due_jobs(kit: Kit, kinds: Mapping[str, Callable[[Kit, Job], None]]) -> int:

@@ -119,10 +119,10 @@ def list_scans(
             write_json(answer)
         return
     write_table(
-        ("received", "answer", "reasons", "source", "external id", "case"),
+        ("scan", "received", "answer", "reasons", "source", "external id", "case"),
         [
-            (f"{a.received_at:%Y-%m-%d %H:%M:%S}", a.disposition, ", ".join(a.reasons), a.source, a.external_id,
-             a.case_id or "")
+            (a.scan_id, f"{a.received_at:%Y-%m-%d %H:%M:%S}", a.disposition, ", ".join(a.reasons), a.source,
+             a.external_id, a.case_id or "")
             for a in answers
         ],
     )  # fmt: skip
@@ -144,12 +144,19 @@ def open_regular(path: Path) -> BinaryIO:
 def _walk(paths: Iterable[Path]) -> Iterator[Path]:
     """The files named, and those in the folders named, in order of their names; links to folders are not followed."""
     for path in paths:
-        if not path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
+            yield from _walk_folder(path)
+        else:
             yield path
-            continue
-        for folder, folders, names in os.walk(path):
-            folders.sort()
-            yield from (Path(folder) / name for name in sorted(names))
+
+
+def _walk_folder(path: Path) -> Iterator[Path]:
+    """All files in a folder. A folder that cannot be looked into is handed on like a file that cannot be read."""
+    closed: list[Path] = []
+    for folder, folders, names in os.walk(path, onerror=lambda error: closed.append(Path(error.filename))):
+        folders.sort()
+        yield from (Path(folder) / name for name in sorted(names))
+    yield from closed
 
 
 def _in_order(items: Iterable[Path], work: Callable[[Path], T], at_once: int) -> Iterator[tuple[Path, T]]:

@@ -44,7 +44,7 @@ class SqlBanks:
 
     def update(self, bank: Bank) -> None:
         """Store a bank's policy and its flood mark; `Refused` if a new name is taken."""
-        values = {**_columns(bank.policy), "flooded_at": bank.flooded_at}
+        values = {**_columns(bank.policy), "flooded_at": bank.flooded_at, "resumed_at": bank.resumed_at}
         try:
             with self._connection.begin_nested():
                 self._connection.execute(update(banks).where(banks.c.id == bank.id).values(values))
@@ -88,4 +88,10 @@ def _bank(row: Row[Any]) -> Bank:
         note=row.note,
         enabled=bool(row.enabled),
     )
-    return Bank(id=row.id, policy=policy, created_at=row.created_at, flooded_at=row.flooded_at)
+    return Bank(
+        id=row.id,
+        policy=policy,
+        created_at=row.created_at,
+        flooded_at=row.flooded_at,
+        resumed_at=row.resumed_at,
+    )

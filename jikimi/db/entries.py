@@ -6,6 +6,7 @@ whoever has read up to a number has missed nothing below it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,15 +25,18 @@ from jikimi.ports import Added
 _CLOCK = "entries"
 _IDS_A_QUERY = 500
 _ROWS_A_FETCH = 20_000
+_MARK_DIGITS = 12
 
 _NewRow = tuple[str, bytes, int | None, str, int]
 """Type, value, quality, note, change number."""
 _STORE = """
     INSERT INTO entries (bank_id, added_at, type, value, quality, note, sequence)
     {rows}
-    ON CONFLICT (bank_id, type, value) DO UPDATE
+    ON CONFLICT (bank_id, type, value) """
+_BRING_BACK = """DO UPDATE
     SET withdrawn_at = NULL, added_at = excluded.added_at, sequence = excluded.sequence
     WHERE entries.withdrawn_at IS NOT NULL"""
+_LEAVE = "DO NOTHING"
 _STORE_ROWS = _STORE.format(rows="VALUES (?, ?, ?, ?, ?, ?, ?)")
 _STORE_JSON = _STORE.format(
     rows="""SELECT %s, %s, type, decode(value, 'hex'), quality, note, sequence
@@ -46,8 +50,8 @@ class SqlEntries:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, bank: Bank, entries_: Sequence[NewEntry], at: datetime) -> Added:
-        """Store entries; one that was withdrawn comes back, one that is there stays as it is."""
+    def add(self, bank: Bank, entries_: Sequence[NewEntry], at: datetime, *, bring_back: bool) -> Added:
+        """Store entries; one that is there stays as it is. One that was withdrawn comes back only if that is asked."""
         single = {(entry.signal.type, entry.signal.value): entry for entry in entries_}
         if not single:
             return Added(added=0, present=0)
@@ -55,7 +59,8 @@ class SqlEntries:
         numbered = enumerate(single.values(), start=first)
         rows = [(e.signal.type, e.signal.value, e.signal.quality, e.note, number) for number, e in numbered]
         rows.sort(key=itemgetter(1))  # in the order of the table's own index: half the pages written, half the time
-        added = self._store(bank.id, UtcTime().process_bind_param(at, self._connection.dialect), rows)
+        conflict = _BRING_BACK if bring_back else _LEAVE
+        added = self._store(bank.id, UtcTime().process_bind_param(at, self._connection.dialect), rows, conflict)
         return Added(added=added, present=len(entries_) - added)
 
     def withdraw(self, bank: Bank, signal: Signal, at: datetime) -> BankEntry | None:
@@ -101,6 +106,22 @@ class SqlEntries:
         """The number of the last change."""
         return int(self._connection.execute(select(clocks.c.number).where(clocks.c.name == _CLOCK)).scalar_one())
 
+    def mark(self, sequence: int) -> str:
+        """What tells the entries up to a change number from those that another history has up to the same number.
+
+        It is taken from the last of them: a database that was restored from a backup and has grown again gives
+        another mark. So does one from which that entry was deleted, which costs a snapshot and nothing else.
+        """
+        last = (
+            select(entries.c.id, entries.c.added_at)
+            .where(entries.c.sequence <= sequence)
+            .order_by(entries.c.sequence.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(last).one_or_none()
+        named = "" if row is None else f"{row.id} {row.added_at.isoformat()}"
+        return hashlib.sha256(named.encode()).hexdigest()[:_MARK_DIGITS]
+
     def changes(self, after: int, limit: int) -> tuple[tuple[EntryBatch, ...], int]:
         """Entries added after a change number, at most `limit`, and the number reached."""
         reached = self.sequence()
@@ -132,14 +153,14 @@ class SqlEntries:
         moved = update(clocks).where(clocks.c.name == _CLOCK).values(number=clocks.c.number + count)
         return int(self._connection.execute(moved.returning(clocks.c.number)).scalar_one())
 
-    def _store(self, bank_id: int, at: Any, rows: Sequence[_NewRow]) -> int:
+    def _store(self, bank_id: int, at: Any, rows: Sequence[_NewRow], conflict: str) -> int:
         """Give the rows to the driver as they are: a million of them would spend most of their time on the way."""
         if self._connection.dialect.name == "postgresql":
             texts = [{"type": t, "value": v.hex(), "quality": q, "note": n, "sequence": s} for t, v, q, n, s in rows]
-            return self._connection.exec_driver_sql(_STORE_JSON, (bank_id, at, json.dumps(texts))).rowcount
+            return self._connection.exec_driver_sql(_STORE_JSON + conflict, (bank_id, at, json.dumps(texts))).rowcount
         with_all = [(bank_id, at, *row) for row in rows]
         keep_count = {"preserve_rowcount": True}
-        return self._connection.exec_driver_sql(_STORE_ROWS, with_all, execution_options=keep_count).rowcount
+        return self._connection.exec_driver_sql(_STORE_ROWS + conflict, with_all, execution_options=keep_count).rowcount
 
 
 def _entry(row: Row[Any]) -> BankEntry:

@@ -42,6 +42,7 @@ banks = _table(
     Column("enabled", Integer, nullable=False, comment="0 or 1"),
     Column("created_at", UtcTime, nullable=False),
     Column("flooded_at", UtcTime, comment="an entry matched suspiciously often; block means hold until cleared"),
+    Column("resumed_at", UtcTime, comment="when it was cleared last; matches before that do not count again"),
     Column("deleted_at", UtcTime),
     Index(
         "uq_banks_name_live",

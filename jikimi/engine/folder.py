@@ -1,6 +1,7 @@
 """The folder in which the processes of one machine share snapshots of the index.
 
-A file is named after the database it was made from and the last change in it. Files are written whole or not at all, by
+A file is named after the database it was made from, the last change in it, and the mark of that change: a database that
+was restored from a backup may come to the same number another way. Files are written whole or not at all, by
 one process at a time; older ones are deleted, which does not disturb processes that have them mapped.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,14 +33,14 @@ class SnapshotFolder:
         self._loaded = 0
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def load_newest(self, sequence: int, newer: Newer) -> bool:
-        """Map the newest snapshot that is not ahead of the database, and add what is newer; false if there is none.
+    def load_newest(self, mark: Callable[[int], str], newer: Newer) -> bool:
+        """Map the newest snapshot that the database still agrees with, and add what is newer; false if there is none.
 
-        A snapshot that is ahead was made before the database was restored from a backup: it is deleted. A damaged one
-        is put aside, and `Broken` (`snapshot_damaged`) tells of it.
+        `mark` says what the database has at a number. A snapshot that has something else is deleted. A damaged one is
+        put aside, and `Broken` (`snapshot_damaged`) tells of it.
         """
         for number, file in self._files():
-            if number > sequence:
+            if not file.stem.endswith(f"-{mark(number)}"):
                 file.unlink(missing_ok=True)
                 continue
             try:
@@ -53,14 +54,14 @@ class SnapshotFolder:
             return True
         return False
 
-    def publish(self, batches: Iterable[EntryBatch], sequence: int) -> None:
+    def publish(self, batches: Iterable[EntryBatch], sequence: int, mark: str) -> None:
         """Write a snapshot, unless another process is at it, and delete those it replaces."""
         with self._alone() as is_alone:
             if not is_alone:
                 return
             for unfinished in self._folder.glob(f".{self._identity}-*"):
                 unfinished.unlink(missing_ok=True)  # its writer was killed: whoever writes holds the lock
-            build_snapshot(self._folder / f"{self._identity}-{sequence}{_SUFFIX}", batches, sequence)
+            build_snapshot(self._folder / f"{self._identity}-{sequence}-{mark}{_SUFFIX}", batches, sequence)
             for number, file in self._files():
                 if number < sequence:
                     file.unlink(missing_ok=True)
@@ -78,7 +79,7 @@ class SnapshotFolder:
         """The snapshots of this database, newest first."""
         found = []
         for file in self._folder.glob(f"{self._identity}-*{_SUFFIX}"):
-            number = file.stem.removeprefix(f"{self._identity}-")
+            number, _, _ = file.stem.removeprefix(f"{self._identity}-").partition("-")
             if number.isdecimal():
                 found.append((int(number), file))
         return sorted(found, reverse=True)

@@ -77,6 +77,18 @@ class Index:
             for batch, sequence in newer(self.sequence):
                 self.add(batch, sequence=sequence)
 
+    def start_over(self, newer: Callable[[int], Iterable[tuple[EntryBatch, int]]]) -> None:
+        """Forget everything for what `newer` yields from the beginning; searches see the old until all of it is there.
+
+        For a database that was put back to an earlier state.
+        """
+        with self._following:
+            state = _State()
+            for batch, sequence in newer(0):
+                state = state.with_batch(batch, sequence)
+            with self._writing:
+                self._state = state
+
     def search(self, signals: Sequence[Signal], radii: Mapping[int, int]) -> list[list[Hit]]:
         """The entries near each signal: one list per signal, nearest first, then by entry id, each entry once.
 

@@ -40,6 +40,10 @@ class IndexOnDemand:
         if self._is_open:
             self._index.catch_up(newer)
 
+    def start_over(self, newer: Newer) -> None:
+        """Forget everything for what `newer` yields; see `Index.start_over`."""
+        self._opened().start_over(newer)
+
     def _opened(self) -> Index:
         with self._filling:
             if not self._is_open:

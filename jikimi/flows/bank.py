@@ -86,7 +86,7 @@ def change_bank(kit: Kit, actor: str, name: str, change: Callable[[BankPolicy], 
 def resume_bank(kit: Kit, actor: str, name: str) -> Bank:
     """Let a bank block again after a person has looked at why it matched so often."""
     with kit.store.begin() as tx:
-        bank = replace(named(tx, name), flooded_at=None)
+        bank = replace(named(tx, name), flooded_at=None, resumed_at=kit.clock())
         tx.banks.update(bank)
         _audit(kit, tx, actor, "bank.resumed", bank)
     return bank
@@ -136,12 +136,15 @@ def entries_of_file(kit: Kit, file: BinaryIO, policy: BankPolicy, note: str = ""
 
 
 def add_entries(kit: Kit, actor: str, name: str, entries: Sequence[NewEntry]) -> Added:
-    """Add entries; when this returns they protect in this process, and within a second in every other."""
+    """Add entries; when this returns they protect in this process, and within a second in every other.
+
+    An entry that was withdrawn comes back: whoever adds it by hand means it.
+    """
     with kit.store.begin() as tx:
         bank = named(tx, name)
         for entry in entries:
             check_entry(bank.policy, entry)
-        added = tx.entries.add(bank, entries, kit.clock())
+        added = tx.entries.add(bank, entries, kit.clock(), bring_back=True)
         _audit(kit, tx, actor, "bank.added", bank, added=added.added, present=added.present)
     follow(kit)
     return added
@@ -161,7 +164,10 @@ def withdraw_entry(kit: Kit, actor: str, name: str, signal: Signal) -> BankEntry
 def import_lines(
     kit: Kit, actor: str, name: str, lines: Iterable[ListLine], *, on_bad: Callable[[BadLine], None]
 ) -> Imported:
-    """Add the lines of a list, many in one transaction; a line that cannot be used is reported and passed over."""
+    """Add the lines of a list, many in one transaction; a line that cannot be used is reported and passed over.
+
+    An entry that was withdrawn stays withdrawn: an old list must not undo what somebody has decided.
+    """
     total = Imported(added=0, present=0, bad=0)
     waiting: list[NewEntry] = []
     for line in _checked(kit, name, lines):
@@ -221,7 +227,7 @@ def _store(kit: Kit, name: str, entries: Sequence[NewEntry], total: Imported) ->
     if not entries:
         return total
     with kit.store.begin() as tx:
-        added = tx.entries.add(named(tx, name), entries, kit.clock())
+        added = tx.entries.add(named(tx, name), entries, kit.clock(), bring_back=False)
     return replace(total, added=total.added + added.added, present=total.present + added.present)
 
 

@@ -39,15 +39,15 @@ class Sighting:
     problem: str = ""
 
 
-def prepare(kit: Kit, paint: Callable[[int], bytes], resave: Callable[[bytes], bytes], where: str) -> Canary:
-    """Step 1: make sure that the bank and a key for the process at `where` are there."""
+def prepare(kit: Kit, paint: Callable[[int], bytes], resave: Callable[[bytes], bytes], sender: str) -> Canary:
+    """Step 1: make sure that the bank is there, and a key for this process, which nobody else is called `sender`."""
     bank = _bank(kit)
     picture = paint(int(bank.policy.note))
     offered = entries_of_file(kit, io.BytesIO(picture), bank.policy)
     if offered.faults:
         raise Unavailable("canary_unreadable", f"The canary's own picture cannot be read: {offered.faults[0].value}.")
     add_entries(kit, "jikimi", BANK, offered.entries)
-    return Canary(picture=resave(picture), key=_key(kit, where))
+    return Canary(picture=resave(picture), key=_key(kit, sender))
 
 
 def send(kit: Kit, canary: Canary, ask: Callable[[bytes, str], str]) -> Sighting:
@@ -84,9 +84,9 @@ def _bank(kit: Kit) -> Bank:
         return _bank(kit)
 
 
-def _key(kit: Kit, where: str) -> str:
+def _key(kit: Kit, sender: str) -> str:
     secret = secret_from(kit.entropy(KEY_BYTES))
-    key = Key(name=f"canary:{where}", scopes=frozenset({Scope.SCAN}), created_at=kit.clock())
+    key = Key(name=f"canary:{sender}", scopes=frozenset({Scope.SCAN}), created_at=kit.clock())
     with kit.store.begin() as tx:
         tx.keys.replace(key, digest_of(secret))
     return secret

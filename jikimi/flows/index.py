@@ -20,6 +20,10 @@ _ROWS_A_BATCH = 50_000
 _NOTHING = EntryBatch(type=next(iter(SIGNAL_KINDS)), ids=array("q"), bank_ids=array("q"), values=b"")
 
 
+class _DatabaseWentBackError(Exception):
+    """The database's last change has a lower number than ours: it was restored from a backup."""
+
+
 def open_index(kit: Kit) -> None:
     """Steps 1 and 2, when a process starts. A damaged snapshot is logged and written anew."""
     try:
@@ -33,15 +37,22 @@ def open_index(kit: Kit) -> None:
 
 
 def follow(kit: Kit) -> None:
-    """Step 2: when this returns, everything is found that was committed before it was called."""
-    kit.index.catch_up(lambda after: _newer(kit, after))
+    """Step 2: when this returns, everything is found that was committed before it was called.
+
+    A database that has gone back, because it was restored from a backup, is read from its beginning.
+    """
+    try:
+        kit.index.catch_up(lambda after: _newer(kit, after))
+    except _DatabaseWentBackError:
+        kit.log.warning("index_starts_over", why="the database has gone back to an earlier state")
+        kit.index.start_over(lambda after: _newer(kit, after))
 
 
 def publish(kit: Kit) -> None:
     """Step 3: write a snapshot of what the database holds now."""
     with kit.store.read() as tx:
         sequence = tx.entries.sequence()
-        kit.snapshots.publish(tx.entries.batches(_ROWS_A_BATCH), sequence)
+        kit.snapshots.publish(tx.entries.batches(_ROWS_A_BATCH), sequence, tx.entries.mark(sequence))
     kit.log.info("index_published", sequence=sequence)
 
 
@@ -55,8 +66,7 @@ def renew(kit: Kit) -> None:
 
 def _load_newest(kit: Kit) -> None:
     with kit.store.read() as tx:
-        sequence = tx.entries.sequence()
-    kit.snapshots.load_newest(sequence, lambda after: _newer(kit, after))
+        kit.snapshots.load_newest(tx.entries.mark, lambda after: _newer(kit, after))
 
 
 def _newer(kit: Kit, after: int) -> Iterator[tuple[EntryBatch, int]]:
@@ -64,6 +74,8 @@ def _newer(kit: Kit, after: int) -> Iterator[tuple[EntryBatch, int]]:
     while True:
         with kit.store.read() as tx:
             batches, reached = tx.entries.changes(after, _CHANGES_A_READ)
+        if reached < after:
+            raise _DatabaseWentBackError
         if reached == after:
             return
         yield from ((batch, after) for batch in batches)

@@ -223,11 +223,11 @@ def _watch_flood(kit: Kit, tx: Tx, verdict: Verdict, now: datetime) -> Verdict:
     """Hold a blocking bank when one of its entries suddenly matches very often, and weigh the matches anew."""
     flooded: set[int] = set()
     for match in strongest_by_bank(verdict.matches):
-        uploads = tx.scans.count_matches(match.entry_id, kit.flood.since(now)) + 1
-        if not kit.flood.is_broken(uploads):
-            continue
         bank = tx.banks.get(match.bank)
         if bank is None or bank.flooded_at is not None:
+            continue
+        uploads = tx.scans.count_matches(match.entry_id, kit.flood.since(now, bank)) + 1
+        if not kit.flood.is_broken(uploads):
             continue
         flooded.add(bank.id)
         tx.banks.update(replace(bank, flooded_at=now))

@@ -63,12 +63,16 @@ class BankPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bank:
-    """A bank as it stands. `flooded_at` is set when one entry matched suspiciously often; a person clears it."""
+    """A bank as it stands. `flooded_at` is set when one entry matched suspiciously often; a person clears it.
+
+    `resumed_at` is when that was done last: what matched before then has been looked at.
+    """
 
     id: int
     policy: BankPolicy
     created_at: datetime
     flooded_at: datetime | None = None
+    resumed_at: datetime | None = None
 
     @property
     def effect(self) -> OnMatch:

@@ -170,9 +170,10 @@ class FloodRule:
     limit: int = 200
     window: timedelta = timedelta(minutes=10)
 
-    def since(self, now: datetime) -> datetime:
-        """From when on matches count."""
-        return now - self.window
+    def since(self, now: datetime, bank: Bank) -> datetime:
+        """From when on matches in a bank count."""
+        begin = now - self.window
+        return max(begin, bank.resumed_at) if bank.resumed_at else begin
 
     def is_broken(self, uploads: int) -> bool:
         """Tell whether this many uploads within the window are too many."""

@@ -161,7 +161,7 @@ def test_what_a_block_did_is_there_or_nothing_of_it_is(store: SqlStore) -> None:
 
     with suppress(Interruption), store.begin() as tx:
         tx.banks.create(replace(_POLICY, name="second"), NOON)
-        tx.entries.add(bank, [md5(1)], NOON)
+        tx.entries.add(bank, [md5(1)], NOON, bring_back=True)
         tx.audit.append(at=NOON, actor="a", verb="b", object_="c", detail={})
         tx.jobs.add(Job(id=JobId("job_1"), kind="k", key="1", run_at=NOON))
         tx.keys.create(Key(name="key", scopes=frozenset(Scope), created_at=NOON), "digest")
@@ -197,7 +197,7 @@ def test_readers_see_one_moment(store: SqlStore) -> None:
     with store.read() as early:
         assert early.entries.sequence() == 0
         with store.begin() as tx:
-            tx.entries.add(bank, [md5(1)], NOON)
+            tx.entries.add(bank, [md5(1)], NOON, bring_back=True)
         assert early.entries.sequence() == 0
         assert early.entries.changes(0, 10) == ((), 0)
     assert changes_after(store, 0)[1] == 1
@@ -248,10 +248,10 @@ def test_a_bank_is_stored_as_it_is(store: SqlStore) -> None:
 def test_adding_twice_stores_once(store: SqlStore) -> None:
     bank = bank_in(store)
     with store.begin() as tx:
-        first = tx.entries.add(bank, [md5(1, "first"), md5(2), md5(1, "again")], NOON)
+        first = tx.entries.add(bank, [md5(1, "first"), md5(2), md5(1, "again")], NOON, bring_back=True)
     with store.begin() as tx:
-        second = tx.entries.add(bank, [md5(1, "later"), md5(3)], NOON)
-        nothing = tx.entries.add(bank, [], NOON)
+        second = tx.entries.add(bank, [md5(1, "later"), md5(3)], NOON, bring_back=True)
+        nothing = tx.entries.add(bank, [], NOON, bring_back=True)
     assert (first.added, first.present) == (2, 1)
     assert (second.added, second.present) == (1, 1)
     assert (nothing.added, nothing.present) == (0, 0)
@@ -262,7 +262,7 @@ def test_adding_twice_stores_once(store: SqlStore) -> None:
 def test_a_withdrawn_entry_counts_no_more_and_may_come_back_with_its_number(store: SqlStore) -> None:
     bank = bank_in(store)
     with store.begin() as tx:
-        tx.entries.add(bank, [md5(1)], NOON)
+        tx.entries.add(bank, [md5(1)], NOON, bring_back=True)
     (id_,) = ids_of(store, bank)
     later = NOON + timedelta(hours=1)
     with store.begin() as tx:
@@ -274,12 +274,23 @@ def test_a_withdrawn_entry_counts_no_more_and_may_come_back_with_its_number(stor
         assert tx.banks.sizes()[bank.id].withdrawn == 1
     assert ids_of(store, bank) == []
     with store.begin() as tx:
-        again = tx.entries.add(bank, [md5(1)], later)
+        again = tx.entries.add(bank, [md5(1)], later, bring_back=True)
     assert (again.added, again.present) == (1, 0)
     assert changes_after(store, 1) == ([id_], 2)
     with store.read() as tx:
         entry = tx.entries.live([id_])[id_]
     assert (entry.added_at, entry.withdrawn_at) == (later, None)
+
+
+def test_a_list_does_not_bring_back_what_was_withdrawn(store: SqlStore) -> None:
+    bank = bank_in(store)
+    with store.begin() as tx:
+        tx.entries.add(bank, [md5(1)], NOON, bring_back=False)
+        tx.entries.withdraw(bank, md5(1).signal, NOON)
+        again = tx.entries.add(bank, [md5(1), md5(2)], NOON, bring_back=False)
+    assert (again.added, again.present) == (1, 1)
+    with store.read() as tx:
+        assert [entry.signal for entry in tx.entries.export(bank)] == [md5(2).signal]
 
 
 def test_the_number_of_a_deleted_entry_is_never_used_again(store: SqlStore) -> None:
@@ -288,7 +299,7 @@ def test_the_number_of_a_deleted_entry_is_never_used_again(store: SqlStore) -> N
     for _ in range(3):
         bank = bank_in(store)
         with store.begin() as tx:
-            tx.entries.add(bank, [md5(number) for number in range(5)], NOON)
+            tx.entries.add(bank, [md5(number) for number in range(5)], NOON, bring_back=True)
         new = set(ids_of(store, bank))
         assert not new & seen
         seen |= new
@@ -301,7 +312,7 @@ def test_change_numbers_grow_and_nothing_below_the_reached_one_is_missed(store: 
     bank = bank_in(store)
     for start in (0, 10, 20):
         with store.begin() as tx:
-            tx.entries.add(bank, [md5(number) for number in range(start, start + 10)], NOON)
+            tx.entries.add(bank, [md5(number) for number in range(start, start + 10)], NOON, bring_back=True)
     everything, last = changes_after(store, 0)
     assert (sorted(everything), last) == (ids_of(store, bank), 30)
     collected: list[int] = []
@@ -323,7 +334,7 @@ def test_changes_and_batches_hold_what_counts(store: SqlStore) -> None:
     bank = bank_in(store)
     pdq = NewEntry(signal=Signal(type="pdq", value=bytes(range(32)), quality=70))
     with store.begin() as tx:
-        tx.entries.add(bank, [md5(1), pdq, md5(2)], NOON)
+        tx.entries.add(bank, [md5(1), pdq, md5(2)], NOON, bring_back=True)
         tx.entries.withdraw(bank, md5(1).signal, NOON)
 
     def held(batches: Iterator[EntryBatch]) -> set[tuple[str, int, bytes]]:
@@ -345,7 +356,7 @@ def test_changes_and_batches_hold_what_counts(store: SqlStore) -> None:
 def test_thousands_are_looked_up_at_once(store: SqlStore) -> None:
     bank = bank_in(store)
     with store.begin() as tx:
-        tx.entries.add(bank, [md5(number) for number in range(1200)], NOON)
+        tx.entries.add(bank, [md5(number) for number in range(1200)], NOON, bring_back=True)
     ids = ids_of(store, bank)
     with store.read() as tx:
         assert set(tx.entries.live([*ids, 10**12])) == set(ids)
@@ -513,7 +524,7 @@ def test_an_event_is_read_back_so_that_its_digest_still_holds(
 def test_reading_may_stop_half_way(store: SqlStore) -> None:
     bank = bank_in(store)
     with store.begin() as tx:
-        tx.entries.add(bank, [md5(1), md5(2)], NOON)
+        tx.entries.add(bank, [md5(1), md5(2)], NOON, bring_back=True)
         for _ in range(3):
             tx.audit.append(at=NOON, actor="a", verb="b", object_="c", detail={})
     with store.read() as tx:

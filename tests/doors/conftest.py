@@ -68,7 +68,7 @@ class Server:
 
 
 @contextmanager
-def running(data: Path, **environment: str) -> Iterator[Server]:
+def running(data: Path, *, demo: bool = False, **environment: str) -> Iterator[Server]:
     """Run a service until the end of the block; it has to end well, and without a fault in its log."""
     with open_kit(Settings.load(data=data)) as kit:
         keys = {scope.value: create_key(kit, "tests", scope.value, [scope]) for scope in Scope}
@@ -79,7 +79,7 @@ def running(data: Path, **environment: str) -> Iterator[Server]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("JIKIMI_")}
     with open(log, "wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jikimi", "up", "--port", "0", "--data", str(data)],
+            [sys.executable, "-m", "jikimi", "up", "--port", "0", "--data", str(data), *(["--demo"] if demo else [])],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

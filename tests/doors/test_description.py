@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
 import schemathesis
@@ -11,7 +13,10 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from schemathesis import GenerationMode
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
+from schemathesis.schemas import APIOperation
 
 from jikimi.config import Settings
 from jikimi.doors.api.app import build_api
@@ -39,16 +44,17 @@ def secret_and_app(settings: Settings) -> Iterator[tuple[str, FastAPI]]:
 def test_nothing_that_is_sent_makes_us_fail(secret_and_app: tuple[str, FastAPI], mode: GenerationMode) -> None:
     secret, app = secret_and_app
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
-    operations = [result.ok() for result in schema.get_all_operations()]
+    operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
     assert len(operations) == 18
     for operation in operations:
         test = _test_of(operation, mode, secret)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those of the tool, about what it cannot generate
-            test()
+            with suppress(Unsatisfiable):  # some operations have nothing that could be sent wrongly
+                test()
 
 
-def _test_of(operation: schemathesis.APIOperation, mode: GenerationMode, secret: str) -> Callable[[], None]:
+def _test_of(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, secret: str) -> Callable[[], None]:
     @hypothesis_settings(
         max_examples=_EXAMPLES,
         deadline=None,
@@ -57,7 +63,7 @@ def _test_of(operation: schemathesis.APIOperation, mode: GenerationMode, secret:
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy(generation_mode=mode), known=st.booleans())
-    def test(case: schemathesis.Case, known: bool) -> None:
+    def test(case: Case[Any], known: bool) -> None:
         if known and "name" in case.path_parameters:
             case.path_parameters["name"] = "known"
         answer = case.call(headers={"Authorization": f"Bearer {secret}"})

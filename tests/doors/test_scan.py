@@ -184,7 +184,9 @@ def test_an_upload_that_does_not_arrive_disturbs_nobody(server: Server, rest: by
 def test_signals_are_looked_up_and_nothing_is_stored(server: Server, bank: str) -> None:
     entries = server.ask("GET", f"/v1/banks/{bank}/entries").body["entries"]
     asked = [{"type": entry["type"], "value": entry["value"].upper()} for entry in entries]
-    reply = server.ask("POST", "/v1/match", key="scan", json_={"signals": [*asked, {"type": "md5", "value": "0" * 32}]})
+    reply = server.ask(
+        "POST", "/v1/match", key="scan", json_={"signals": [*asked, {"type": "md5", "value": uuid.uuid4().hex}]}
+    )
     assert reply.status == 200
     found = [[match["bank"] for match in result["matches"]] for result in reply.body["results"]]
     assert found == [[bank]] * len(entries) + [[]]

@@ -91,3 +91,16 @@ def test_neither_the_canary_nor_what_is_allowed_floods_a_bank(world: World) -> N
         assert upload(kit, KNOWN).verdict.disposition is Disposition.CLEAR
     assert show_bank(kit, "canary").bank.flooded_at is None
     assert show_bank(kit, "known").bank.flooded_at is None
+
+
+def test_a_bank_that_was_resumed_starts_counting_anew(world: World) -> None:
+    kit = watched(world, 2)
+    make_bank(kit, "known", KNOWN)
+    for _ in range(2):
+        assert upload(kit, KNOWN).verdict.disposition is Disposition.BLOCK
+    assert upload(kit, KNOWN).verdict.disposition is Disposition.HOLD
+    world.clock.move(seconds=1)
+    resume_bank(kit, "tester", "known")
+    for _ in range(2):
+        assert upload(kit, KNOWN).verdict.disposition is Disposition.BLOCK
+    assert upload(kit, KNOWN).verdict.disposition is Disposition.HOLD

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +13,14 @@ import pytest
 from jikimi.app import open_kit
 from jikimi.config import Settings
 from jikimi.engine.pattern import alter, paint
-from jikimi.flows.bank import add_entries, delete_bank, show_bank, withdraw_entry
+from jikimi.flows.bank import add_entries, delete_bank, entries_of_file, show_bank, withdraw_entry
 from jikimi.flows.index import follow, publish, renew
 from jikimi.model.bank import NewEntry
 from jikimi.model.match import Disposition
 from jikimi.model.signal import Signal
 from jikimi.ports import Kit
 from tests.conftest import World, open_world
-from tests.flows.story import OPERATOR, make_bank, upload
+from tests.flows.story import OPERATOR, make_bank, tamper, upload
 
 KNOWN, OTHER = paint(1), paint(2)
 
@@ -224,3 +225,36 @@ def test_two_processes_do_not_write_the_same_snapshot_twice(settings: Settings) 
             publish(here.kit)
             assert len(snapshots(settings)) == 1
             assert is_blocked(there.kit, KNOWN)
+
+
+RESTORED_EMPTY = ("DELETE FROM entries", "UPDATE clocks SET number = 0 WHERE name = 'entries'")
+
+
+def test_a_running_node_notices_that_the_database_was_restored(settings: Settings) -> None:
+    with open_world(settings) as here, another_node(settings) as there:
+        make_bank(here.kit, "known", KNOWN, OTHER)
+        assert is_blocked(here.kit, alter(OTHER))
+        tamper(settings, *RESTORED_EMPTY)
+        follow(here.kit)
+        assert here.kit.index.sizes()["pdq"] == 0
+        add_entries(there.kit, OPERATOR, "known", entries_of(there.kit, KNOWN))
+        follow(here.kit)
+        assert is_blocked(here.kit, alter(KNOWN))
+        assert not is_blocked(here.kit, alter(OTHER))
+
+
+def test_a_snapshot_of_another_history_is_not_believed(settings: Settings) -> None:
+    with open_world(settings) as here:
+        make_bank(here.kit, "known", OTHER)
+        publish(here.kit)
+        tamper(settings, *RESTORED_EMPTY)
+    with open_world(settings) as here:
+        # By now the numbers are the same as in the snapshot, and mean something else.
+        add_entries(here.kit, OPERATOR, "known", entries_of(here.kit, KNOWN))
+    with open_world(settings) as here:
+        assert is_blocked(here.kit, alter(KNOWN))
+        assert not is_blocked(here.kit, alter(OTHER))
+
+
+def entries_of(kit: Kit, picture: bytes) -> tuple[NewEntry, ...]:
+    return entries_of_file(kit, io.BytesIO(picture), show_bank(kit, "known").bank.policy).entries

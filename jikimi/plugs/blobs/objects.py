@@ -12,7 +12,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from jikimi.model.errors import Unavailable
+from jikimi.model.errors import Refused, Unavailable
 
 
 class ObjectBlobs:
@@ -25,7 +25,10 @@ class ObjectBlobs:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._store = LocalStore(folder)
         else:
-            self._store = from_url(url)
+            try:
+                self._store = from_url(url)
+            except (BaseError, ValueError) as error:
+                raise Refused("settings_invalid", "blobs_url is no address of a store for bytes.") from error
 
     def put(self, name: str, file: BinaryIO) -> None:
         """Store what the file holds from where it stands; `Unavailable` if that fails."""

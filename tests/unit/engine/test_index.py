@@ -282,19 +282,20 @@ class Crowd:
         self.swaps = 0
         self.failures = list[str]()
         self.is_over = threading.Event()
-        build_snapshot(path, [self.changes(0)], self.committed)
+        build_snapshot(path, [self.changes(0, self.committed)], self.committed)
         self.index.load(path)
 
-    def changes(self, after: int) -> EntryBatch:
-        return batch_of([("pdq", number, 1, self.values[number]) for number in range(after, self.committed)])
+    def changes(self, after: int, reached: int) -> EntryBatch:
+        return batch_of([("pdq", number, 1, self.values[number]) for number in range(after, reached)])
 
     def newer(self, than: int) -> Iterator[tuple[EntryBatch, int]]:
-        yield self.changes(than), self.committed
+        reached = self.committed  # read once, as a transaction would: the adding thread moves it
+        yield self.changes(than, reached), reached
 
     def add(self) -> None:
         while self.added < len(self.values):
             self.committed = min(self.added + 137, len(self.values))
-            self.index.add(self.changes(self.added), sequence=self.committed)
+            self.index.add(self.changes(self.added, self.committed), sequence=self.committed)
             self.added = self.committed
             time.sleep(0.001)
 

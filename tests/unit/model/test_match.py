@@ -270,4 +270,12 @@ def test_a_flood_is_more_than_the_limit_and_a_limit_of_zero_is_never(limit: int,
 
 
 def test_a_flood_is_counted_within_its_window() -> None:
-    assert FloodRule(window=timedelta(minutes=10)).since(_NOON) == _NOON - timedelta(minutes=10)
+    rule = FloodRule(window=timedelta(minutes=10))
+    assert rule.since(_NOON, a_bank()) == _NOON - timedelta(minutes=10)
+
+
+def test_after_a_bank_was_resumed_matches_are_counted_anew() -> None:
+    rule = FloodRule(window=timedelta(minutes=10))
+    late, early = (replace(a_bank(), resumed_at=_NOON - timedelta(minutes=ago)) for ago in (3, 30))
+    assert rule.since(_NOON, late) == _NOON - timedelta(minutes=3)
+    assert rule.since(_NOON, early) == _NOON - timedelta(minutes=10)

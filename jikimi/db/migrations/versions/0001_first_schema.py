@@ -45,6 +45,12 @@ def upgrade() -> None:
             nullable=True,
             comment="an entry matched suspiciously often; block means hold until cleared",
         ),
+        sa.Column(
+            "resumed_at",
+            UtcTime(),
+            nullable=True,
+            comment="when it was cleared last; matches before that do not count again",
+        ),
         sa.Column("deleted_at", UtcTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_banks")),
         sqlite_strict=True,
