@@ -1,0 +1,2 @@
+#define JIKIMI_ISA avx2
+#include "../generic/pdq-inl.h"

@@ -1,0 +1,2 @@
+#define JIKIMI_ISA avx512
+#include "../generic/pdq-inl.h"

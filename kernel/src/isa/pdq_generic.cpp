@@ -1,0 +1,2 @@
+#define JIKIMI_ISA generic
+#include "../generic/pdq-inl.h"
