@@ -10,3 +10,12 @@ if(JIKIMI_X86)
   set_source_files_properties(src/isa/pdq_avx512.cpp PROPERTIES COMPILE_OPTIONS
     "-mavx2;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mprefer-vector-width=512")
 endif()
+
+find_package(JPEG)
+if(JPEG_FOUND)
+  target_sources(jikimi_pdq PRIVATE src/jpeg.cpp)
+  target_link_libraries(jikimi_pdq PRIVATE JPEG::JPEG)
+else()
+  message(STATUS "libjpeg has no headers here: JPEG takes the general way")
+  target_sources(jikimi_pdq PRIVATE src/jpeg_none.cpp)
+endif()

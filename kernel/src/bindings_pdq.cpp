@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "jikimi/jpeg.h"
 #include "jikimi/pdq.h"
 #include "pdq_loops.h"
 
@@ -60,12 +61,38 @@ nb::list dihedral(Sample sample) {
     return all;
 }
 
+const std::uint8_t* bytes_of(const nb::bytes& bytes) { return static_cast<const std::uint8_t*>(bytes.data()); }
+
+nb::object jpeg_sample(nb::bytes untrusted_bytes, std::size_t width, std::size_t height, int orientation) {
+    std::vector<float> sample(pdq::kSide * pdq::kSide);
+    bool is_done;
+    {
+        nb::gil_scoped_release released;
+        is_done = jikimi::jpeg::sample(bytes_of(untrusted_bytes), untrusted_bytes.size(), {width, height},
+                                       pdq::turn_of(orientation), sample.data());
+    }
+    return is_done ? nb::cast(give(std::move(sample))) : nb::none();
+}
+
+nb::object jpeg_pixels(nb::bytes untrusted_bytes, std::size_t width, std::size_t height) {
+    auto* rgb = new std::vector<std::uint8_t>(width * height * 3);
+    nb::capsule owner(rgb, [](void* pointer) noexcept { delete static_cast<std::vector<std::uint8_t>*>(pointer); });
+    if (!jikimi::jpeg::pixels(bytes_of(untrusted_bytes), untrusted_bytes.size(), {width, height}, rgb->data())) {
+        return nb::none();
+    }
+    return nb::cast(nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<3>>(rgb->data(), {height, width, 3}, owner));
+}
+
 }  // namespace
 
 void bind_pdq(nb::module_& module) {
     module.def("pdq_reduce", &reduce, nb::arg("pixels"), nb::arg("orientation") = 1);
     module.def("pdq_fingerprint", &fingerprint, nb::arg("sample"));
     module.def("pdq_dihedral", &dihedral, nb::arg("sample"));
+    module.def("jpeg_is_available", &jikimi::jpeg::is_available);
+    module.def("jpeg_sample", &jpeg_sample, nb::arg("untrusted_bytes"), nb::arg("width"), nb::arg("height"),
+               nb::arg("orientation") = 1);
+    module.def("jpeg_pixels", &jpeg_pixels, nb::arg("untrusted_bytes"), nb::arg("width"), nb::arg("height"));
     module.def("pdq_level", &pdq::level_name);
     module.def("pdq_force_level", &pdq::force_level, nb::arg("level"));
 }

@@ -1,0 +1,28 @@
+// JPEG bytes straight into the PDQ sample, a few rows at a time; only where the pixels are certainly Pillow's.
+//
+// Anything unusual is declined, never guessed: the caller then takes the general way, which decides what the file is.
+// No file is opened, no thread started, nothing written but the sample.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "jikimi/pdq.h"
+
+namespace jikimi::jpeg {
+
+struct Size {
+    std::size_t width = 0, height = 0;
+};
+
+// Whether this build has libjpeg.
+bool is_available();
+
+// The sample of the upright picture; false if declined. `expected` is what the caller's own reading of the header
+// says: a file that means something else to libjpeg is declined.
+bool sample(const std::uint8_t* untrusted_bytes, std::size_t count, Size expected, pdq::Turn turn, float* sample);
+
+// For tests, the same decoding with all pixels: `rgb` gets 3 bytes per pixel (grey is repeated); false if declined.
+bool pixels(const std::uint8_t* untrusted_bytes, std::size_t count, Size expected, std::uint8_t* rgb);
+
+}  // namespace jikimi::jpeg
