@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -183,8 +184,8 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def make_log(settings: Settings) -> Log:
-    """Log lines to stderr; they carry events and keys, never content."""
+def make_log(settings: Settings, *, quiet: bool = False) -> Log:
+    """Log lines to stderr, if quiet only those that somebody should act on; they carry events, never content."""
     last: structlog.typing.Processor
     if settings.log_format == "json":
         last = structlog.processors.JSONRenderer()
@@ -192,6 +193,7 @@ def make_log(settings: Settings) -> Log:
         last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     log: Log = structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if quiet else logging.INFO),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -29,11 +29,10 @@ Newer = Callable[[int], Iterable[tuple[EntryBatch, int]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """What became of new entries: stored, already there, and the identifiers of those stored (in order)."""
+    """How many new entries were stored, and how many were there already."""
 
     added: int
     present: int
-    ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +185,10 @@ class Blobs(Protocol):
 class Decoder(Protocol):
     """Hostile bytes in, sketches and faults out; never an exception because of the bytes."""
 
+    @property
+    def crashes(self) -> int: ...
+    @property
+    def restarts(self) -> int: ...
     def decode(self, file: BinaryIO, kind: MediaKind) -> Decoded: ...
 
 

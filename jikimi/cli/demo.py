@@ -10,7 +10,7 @@ from jikimi.engine.pattern import alter, paint
 from jikimi.flows.bank import add_entries, create_bank, entries_of_file
 from jikimi.flows.key import create_key
 from jikimi.model.bank import BankPolicy, Category, OnMatch
-from jikimi.model.errors import Refused
+from jikimi.model.errors import Refused, Unavailable
 from jikimi.model.people import Scope
 from jikimi.ports import Kit
 
@@ -59,4 +59,7 @@ def _fill_bank(kit: Kit, picture: bytes) -> None:
     except Refused as error:
         if error.code != "bank_exists":
             raise
-    add_entries(kit, "demo", _BANK, entries_of_file(kit, io.BytesIO(picture), policy).entries)
+    offered = entries_of_file(kit, io.BytesIO(picture), policy)
+    if offered.faults:
+        raise Unavailable("demo_unreadable", f"The demo's own picture cannot be read: {offered.faults[0].value}.")
+    add_entries(kit, "demo", _BANK, offered.entries)

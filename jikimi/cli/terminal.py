@@ -38,9 +38,10 @@ def settings_of(data: Path | None, **given: object) -> Settings:
 @contextmanager
 def kit_of(data: Path | None) -> Iterator[Kit]:
     """Open the kit on the data folder."""
-    from jikimi.app import open_kit
+    from jikimi.app import make_log, open_kit
 
-    with open_kit(settings_of(data)) as kit:
+    settings = settings_of(data)
+    with open_kit(settings, make_log(settings, quiet=True)) as kit:
         yield kit
 
 

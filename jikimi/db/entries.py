@@ -12,9 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from jikimi.db.columns import UtcTime
 from jikimi.db.schema import clocks, entries
 from jikimi.model.bank import Bank, BankEntry, NewEntry
 from jikimi.model.signal import EntryBatch, Signal
@@ -23,6 +22,19 @@ from jikimi.ports import Added
 _CLOCK = "entries"
 _IDS_A_QUERY = 500
 _ROWS_A_FETCH = 20_000
+
+_NewRow = tuple[str, bytes, int | None, str, int]
+"""Type, value, quality, note, change number."""
+_STORE = """
+    INSERT INTO entries (bank_id, added_at, type, value, quality, note, sequence)
+    {rows}
+    ON CONFLICT (bank_id, type, value) DO UPDATE
+    SET withdrawn_at = NULL, added_at = excluded.added_at, sequence = excluded.sequence
+    WHERE entries.withdrawn_at IS NOT NULL"""
+_STORE_ROWS = _STORE.format(rows="VALUES (?, ?, ?, ?, ?, ?, ?)")
+_STORE_ARRAYS = _STORE.format(
+    rows="SELECT %s, %s, * FROM unnest(%s::text[], %s::bytea[], %s::integer[], %s::text[], %s::bigint[])"
+)
 
 
 class SqlEntries:
@@ -37,20 +49,10 @@ class SqlEntries:
         if not single:
             return Added(added=0, present=0)
         first = self._advance(len(single)) - len(single) + 1
-        rows = [
-            {
-                "bank_id": bank.id,
-                "type": entry.signal.type,
-                "value": entry.signal.value,
-                "quality": entry.signal.quality,
-                "note": entry.note,
-                "added_at": at,
-                "sequence": first + place,
-            }
-            for place, entry in enumerate(single.values())
-        ]
-        ids = tuple(self._connection.execute(self._upsert(), rows).scalars())
-        return Added(added=len(ids), present=len(entries_) - len(ids), ids=ids)
+        numbered = enumerate(single.values(), start=first)
+        rows = [(e.signal.type, e.signal.value, e.signal.quality, e.note, number) for number, e in numbered]
+        added = self._store(bank.id, UtcTime().process_bind_param(at, self._connection.dialect), rows)
+        return Added(added=added, present=len(entries_) - added)
 
     def withdraw(self, bank: Bank, signal: Signal, at: datetime) -> BankEntry | None:
         """Withdraw an entry that still counts; nothing if there is none."""
@@ -124,14 +126,14 @@ class SqlEntries:
         moved = update(clocks).where(clocks.c.name == _CLOCK).values(number=clocks.c.number + count)
         return int(self._connection.execute(moved.returning(clocks.c.number)).scalar_one())
 
-    def _upsert(self) -> Any:
-        dialect_insert = postgresql_insert if self._connection.dialect.name == "postgresql" else sqlite_insert
-        new = dialect_insert(entries)
-        return new.on_conflict_do_update(
-            index_elements=[entries.c.bank_id, entries.c.type, entries.c.value],
-            set_={"withdrawn_at": None, "added_at": new.excluded.added_at, "sequence": new.excluded.sequence},
-            where=entries.c.withdrawn_at.is_not(None),
-        ).returning(entries.c.id)
+    def _store(self, bank_id: int, at: Any, rows: Sequence[_NewRow]) -> int:
+        """Give the rows to the driver as they are: a million of them would spend most of their time on the way."""
+        if self._connection.dialect.name == "postgresql":
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            return self._connection.exec_driver_sql(_STORE_ARRAYS, (bank_id, at, *columns)).rowcount
+        with_all = [(bank_id, at, *row) for row in rows]
+        keep_count = {"preserve_rowcount": True}
+        return self._connection.exec_driver_sql(_STORE_ROWS, with_all, execution_options=keep_count).rowcount
 
 
 def _entry(row: Row[Any]) -> BankEntry:
@@ -148,11 +150,7 @@ def _entry(row: Row[Any]) -> BankEntry:
 def _batches(rows: Sequence[Any]) -> Iterator[EntryBatch]:
     by_type: dict[str, list[Any]] = {}
     for row in rows:
-        by_type.setdefault(row.type, []).append(row)
+        by_type.setdefault(row[2], []).append(row)
     for type_, some in by_type.items():
-        yield EntryBatch(
-            type=type_,
-            ids=array("q", [row.id for row in some]),
-            bank_ids=array("q", [row.bank_id for row in some]),
-            values=b"".join([row.value for row in some]),
-        )
+        ids, bank_ids, _, values, *_ = zip(*some, strict=True)
+        yield EntryBatch(type=type_, ids=array("q", ids), bank_ids=array("q", bank_ids), values=b"".join(values))

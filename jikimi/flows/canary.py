@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from jikimi.flows.bank import add_entries, create_bank, entries_of_file
 from jikimi.model.bank import Bank, BankPolicy, Category, OnMatch
-from jikimi.model.errors import JikimiError, Refused
+from jikimi.model.errors import JikimiError, Refused, Unavailable
 from jikimi.model.match import Disposition
 from jikimi.model.people import KEY_BYTES, Key, Scope, digest_of, secret_from
 from jikimi.ports import Kit
@@ -43,8 +43,10 @@ def prepare(kit: Kit, paint: Callable[[int], bytes], resave: Callable[[bytes], b
     """Step 1: make sure that the bank and a key for the process at `where` are there."""
     bank = _bank(kit)
     picture = paint(int(bank.policy.note))
-    entries = entries_of_file(kit, io.BytesIO(picture), bank.policy).entries
-    add_entries(kit, "jikimi", BANK, entries)
+    offered = entries_of_file(kit, io.BytesIO(picture), bank.policy)
+    if offered.faults:
+        raise Unavailable("canary_unreadable", f"The canary's own picture cannot be read: {offered.faults[0].value}.")
+    add_entries(kit, "jikimi", BANK, offered.entries)
     return Canary(picture=resave(picture), key=_key(kit, where))
 
 

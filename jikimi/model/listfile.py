@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 from jikimi.model.bank import MAX_TEXT, NewEntry
@@ -42,7 +43,6 @@ class BadLine:
 
 
 ListLine = GoodLine | BadLine
-_Parse = Callable[[str], list[NewEntry]]
 _Reader = Callable[[str, str], list[NewEntry]]
 
 
@@ -67,18 +67,16 @@ def _read_each(lines: Iterable[tuple[int, str]], read: _Reader, type_: str) -> I
     for number, line in lines:
         text = line.strip()
         if text and not text.startswith("#"):
-            yield from _guarded(number, text, lambda text: read(text, type_))
+            yield from _guarded(number, text, read, type_)
 
 
-def _guarded(number: int, text: str, read: _Parse) -> Iterator[ListLine]:
+def _guarded(number: int, text: str, read: _Reader, type_: str) -> Sequence[ListLine]:
     try:
         if len(text) > MAX_LINE:
             raise Refused("line_too_long", f"The line has more than {MAX_LINE} characters.")
-        entries = read(text)
+        return [GoodLine(number=number, entry=entry) for entry in read(text, type_)]
     except Refused as error:
-        yield BadLine(number=number, problem=error.message)
-    else:
-        yield from (GoodLine(number=number, entry=entry) for entry in entries)
+        return [BadLine(number=number, problem=error.message)]
 
 
 def _plain_signals(text: str, type_: str) -> list[NewEntry]:
@@ -137,7 +135,11 @@ def _read_csv(lines: Iterable[tuple[int, str]], type_: str) -> Iterator[ListLine
             if cells[0].lower() not in SIGNAL_KINDS:
                 header = ["value", "note"]
         fields = dict(zip(header, cells, strict=False))
-        yield from _guarded(number, text, lambda _text, fields=fields: _field_signals(fields, type_))  # type: ignore[misc]
+        yield from _guarded(number, text, partial(_cell_signals, fields), type_)
+
+
+def _cell_signals(fields: Mapping[str, object], _text: str, type_: str) -> list[NewEntry]:
+    return _field_signals(fields, type_)
 
 
 def _field_signals(fields: Mapping[str, object], type_: str) -> list[NewEntry]:

@@ -81,6 +81,9 @@ class _Collector(Collector):
         for type_, size in self._kit.index.sizes().items():
             entries.add_metric([type_], size)
         yield entries
+        decoder = self._kit.reader.decoder
+        yield CounterMetricFamily("jikimi_decoder_crashes", "Files that crashed the codec.", decoder.crashes)
+        yield CounterMetricFamily("jikimi_decoder_restarts", "Decoders that had to be started anew.", decoder.restarts)
         yield from self._jobs()
 
     def _jobs(self) -> Iterator[Metric]:

@@ -52,9 +52,12 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     warm.run()
     prepare(OUTPUT)
-    control.send(wire.READY)
     gc.collect()
     gc.freeze()  # the collector must not touch, and so copy, pages that children share with us
+    try:
+        control.send(wire.READY)
+    except BrokenPipeError:
+        return  # the parent is gone already
     _Server(control).serve()
 
 
@@ -82,7 +85,10 @@ class _Server:
                 return
 
     def _take_job(self) -> bool:
-        packet, descriptors, _, _ = socket.recv_fds(self._control, wire.JOB.size, wire.JOB_DESCRIPTORS)
+        try:
+            packet, descriptors, _, _ = socket.recv_fds(self._control, wire.JOB.size, wire.JOB_DESCRIPTORS)
+        except ConnectionResetError:
+            return False  # the parent left without having read that we are ready
         if not packet:
             return False
         if len(packet) == wire.JOB.size and len(descriptors) == wire.JOB_DESCRIPTORS:

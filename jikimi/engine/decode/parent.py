@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import io
 import os
 import select
 import signal
@@ -22,6 +23,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import weakref
@@ -83,7 +85,7 @@ class Decoder:
         if sandbox and not lock.seccomp:
             raise Refused(
                 "sandbox_unavailable",
-                'Hostile pictures cannot be decoded safely on this machine; set sandbox = "off" to take that risk.',
+                "Hostile pictures cannot be decoded safely on this machine; set sandbox = false to take that risk.",
                 detail=lock.reason,
             )
         self.limits = limits
@@ -98,14 +100,20 @@ class Decoder:
         self._wait_seconds = wait_seconds
         self._is_closed = False
         self._renew()
-        self._server: _Server | None = self._start_server()
+        self._server: _Server | None = None  # started at first use: most commands decode nothing
         _decoders.add(self)
 
     def decode(self, file: BinaryIO, kind: MediaKind) -> Decoded:
         """Decode a regular file from its start, whatever its offset, which stays where it is. Never raises for content.
 
-        The caller has flushed what it wrote. A file that shrinks meanwhile is decoded as far as it goes.
+        The caller has flushed what it wrote. A file that shrinks meanwhile is decoded as far as it goes. Bytes in
+        memory (a file object without a descriptor) are copied into an anonymous file first.
         """
+        if isinstance(file, io.BytesIO):
+            with tempfile.TemporaryFile() as copy:
+                copy.write(file.getbuffer())
+                copy.flush()
+                return self.decode(copy, kind)
         fault = self._refusal(file, kind)
         if fault is not None:
             return Decoded(faults=(fault,))

@@ -145,7 +145,7 @@ def _box_strip(source: Floats, target: Floats, kept: Positions | None) -> None:
     length, lines = source.shape
     window = (length + 2 * SIDE - 1) // (2 * SIDE)
     lag = (window + 2) // 2 - 1
-    chunk = max(_BLOCK // lines, window)
+    chunk = min(max(_BLOCK // lines, window), length + lag)
     read = np.zeros((window + chunk, lines), np.float32)
     sums = np.zeros((1 + chunk, lines), np.float32)
     for start in range(0, length + lag, chunk):

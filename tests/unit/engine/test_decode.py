@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -363,6 +364,7 @@ class Running:
     """A decode that goes on in a thread, and the processes it uses."""
 
     def __init__(self, decoder: Decoder, content: bytes = SLOW_FILE) -> None:
+        assert decoder.health()  # which starts the fork server
         self.answer: list[Decoded] = []
         self._thread = threading.Thread(target=lambda: self.answer.append(decode(decoder, content)))
         self._thread.start()
@@ -560,3 +562,8 @@ def test_when_the_parent_is_killed_everything_vanishes() -> None:
     assert gone(server)
     assert gone(child)
     os.kill(forked[0], signal.SIGKILL)
+
+
+def test_bytes_in_memory_are_decoded_like_a_file(decoder: Decoder) -> None:
+    content = encode(texture(200, 150, 5), "PNG")
+    assert decoder.decode(io.BytesIO(content), MediaKind.PNG) == decode(decoder, content)
