@@ -25,6 +25,7 @@ using InValues = nb::ndarray<const std::uint8_t, nb::shape<-1, 32>, nb::c_contig
 using InBytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using InBanks = nb::ndarray<const std::uint16_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using InNumbers = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using InBlocks = nb::ndarray<const std::uint8_t, nb::shape<-1, 64>, nb::c_contig, nb::device::cpu>;
 using InOrder = nb::ndarray<const std::uint32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 template <typename Item, typename... Shape> using Out = nb::ndarray<nb::numpy, Item, Shape...>;
 using Column = Out<std::int64_t, nb::ndim<1>>;
@@ -57,7 +58,7 @@ const std::uint64_t* words(const InValues& values) {
 }
 
 std::uint32_t rows_of(const InValues& values) {
-    require(values.shape(0) < UINT32_MAX, "too many rows");
+    require(values.shape(0) <= kMostRows, "too many rows");
     return static_cast<std::uint32_t>(values.shape(0));
 }
 
@@ -75,6 +76,11 @@ Rows rows_with(const InValues& values, const InBanks& banks) {
     return {words(values), rows_of(values), banks.data()};
 }
 
+const Block* blocks_of(const InBlocks& blocks) {
+    require(reinterpret_cast<std::uintptr_t>(blocks.data()) % alignof(Block) == 0, "blocks are not aligned to 64 bytes");
+    return reinterpret_cast<const Block*>(blocks.data());
+}
+
 Reach reach_of(const InBanks& limits) { return {limits.data(), limits.shape(0)}; }
 
 Column column(const std::vector<Match>& found, std::uint32_t Match::*field) {
@@ -90,11 +96,11 @@ Columns columns(const std::vector<Match>& found) {
 // Keeps the arrays alive that the index points into.
 class Index {
   public:
-    Index(InValues values, InBanks banks, InBytes widths, InNumbers starts, InOrder order)
-        : values_(std::move(values)), banks_(std::move(banks)), starts_(std::move(starts)), order_(std::move(order)),
-          tables_{widths_of(widths), rows_with(values_, banks_), starts_.data(), order_.data()}, index_(tables_) {
+    Index(InValues values, InBanks banks, InBytes widths, InBlocks blocks, InOrder order)
+        : values_(std::move(values)), banks_(std::move(banks)), blocks_(std::move(blocks)), order_(std::move(order)),
+          tables_{widths_of(widths), rows_with(values_, banks_), blocks_of(blocks_), order_.data()}, index_(tables_) {
         const auto chunks = static_cast<std::size_t>(tables_.widths.chunks);
-        require(starts_.shape(0) == tables_.widths.starts(), "starts for every bucket");
+        require(blocks_.shape(0) == tables_.widths.blocks(), "a block for every 60 buckets");
         require(order_.shape(0) == chunks - 1 && order_.shape(1) == tables_.rows.count, "an order for every chunk");
     }
 
@@ -123,7 +129,7 @@ class Index {
   private:
     InValues values_;
     InBanks banks_;
-    InNumbers starts_;
+    InBlocks blocks_;
     InOrder order_;
     Tables tables_;
     MultiIndex index_;
@@ -174,19 +180,19 @@ Out<std::uint8_t, nb::ndim<2>> gather_rows(const InValues& values, const InNumbe
     return {reinterpret_cast<std::uint8_t*>(place), {rows, 32}, owner};
 }
 
-std::tuple<Out<std::uint32_t, nb::ndim<1>>, Out<std::uint32_t, nb::ndim<2>>>
+std::tuple<Out<std::uint8_t, nb::ndim<2>>, Out<std::uint32_t, nb::ndim<2>>>
 fill_tables(const InValues& values, const InBytes& bits, int threads) {
     const Widths widths = widths_of(bits);
     const std::uint32_t rows = rows_of(values);
     const std::uint64_t* source = words(values);
     const auto orders = static_cast<std::size_t>(widths.chunks - 1);
-    auto [starts, starts_owner] = room<std::uint32_t>(widths.starts());
+    auto [blocks, blocks_owner] = room<Block>(widths.blocks());
     auto [order, order_owner] = room<std::uint32_t>(orders * rows);
     {
         const nb::gil_scoped_release release;
-        check(fill(widths, source, rows, starts, order, threads));
+        check(fill(widths, source, rows, blocks, order, threads));
     }
-    return {Out<std::uint32_t, nb::ndim<1>>(starts, {widths.starts()}, starts_owner),
+    return {Out<std::uint8_t, nb::ndim<2>>(reinterpret_cast<std::uint8_t*>(blocks), {widths.blocks(), 64}, blocks_owner),
             Out<std::uint32_t, nb::ndim<2>>(order, {orders, rows}, order_owner)};
 }
 
@@ -228,8 +234,8 @@ void bind_search(nb::module_& module) {
                nb::arg("threads"));
     module.def("checksum", &sums, nb::arg("data"), nb::arg("threads"));
     nb::class_<Index>(module, "MultiIndex")
-        .def(nb::init<InValues, InBanks, InBytes, InNumbers, InOrder>(), nb::arg("values"), nb::arg("banks"),
-             nb::arg("widths"), nb::arg("starts"), nb::arg("order"))
+        .def(nb::init<InValues, InBanks, InBytes, InBlocks, InOrder>(), nb::arg("values"), nb::arg("banks"),
+             nb::arg("widths"), nb::arg("blocks"), nb::arg("order"))
         .def("is_sound", &Index::is_sound, nb::arg("threads"))
         .def("search", &Index::search, nb::arg("queries"), nb::arg("limits"), nb::arg("threads"))
         .def("estimate", &Index::estimate, nb::arg("radius"));

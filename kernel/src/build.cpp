@@ -23,21 +23,59 @@ int offset_of(const Widths& widths, int chunk) {
     return offset;
 }
 
+std::size_t first_block(const Widths& widths, int chunk) {
+    std::size_t first = 0;
+    for (int before = 0; before < chunk; ++before) first += widths.blocks(before);
+    return first;
+}
+
 struct Keyed {
     std::uint32_t key, row;
 };
 
-// Fill 2^width + 1 `starts` and the `order` of one chunk. First the rows are dealt out by the high bits of the key,
-// then each part is counted and placed by the low bits. Both keep equal keys in the order of rows.
-void sort_chunk(const std::uint64_t* values, std::uint32_t rows, int offset, int width, std::uint32_t* starts,
-                std::uint32_t* order) {
+// Writes the sizes of buckets, one after the other, into blocks.
+class BlockWriter {
+  public:
+    explicit BlockWriter(Block* first) : block_(first) { open(); }
+
+    void add(std::uint32_t size) {
+        block_->count[bucket_] = static_cast<std::uint8_t>(std::min(size, 255u));
+        if (size >= 255) block_->base |= Block::kCrowded;
+        rows_ += size;
+        if (++bucket_ == Block::kBuckets) {
+            ++block_;
+            open();
+        }
+    }
+
+    void end() {
+        if (bucket_ == 0) return;
+        ++block_;
+        open();
+    }
+
+  private:
+    void open() {
+        std::memset(block_->count, 0, sizeof block_->count);
+        block_->base = rows_;
+        bucket_ = 0;
+    }
+
+    Block* block_;
+    std::uint32_t bucket_ = 0, rows_ = 0;
+};
+
+// Fill the `order` of one chunk, and call `add` with the size of each bucket in turn. First the rows are dealt out by
+// the high bits of the key, then each part is counted and placed by the low bits. Both keep equal keys in the order of
+// rows.
+template <typename Add>
+void sort_chunk(const std::uint64_t* values, std::uint32_t rows, int offset, int width, std::uint32_t* order,
+                Add&& add) {
     const int low = std::max(width - kPartBits, 0);
     const std::size_t parts = std::size_t{1} << (width - low);
     std::vector<std::uint32_t> ends(parts + 1, 0); // ends[p + 1] runs from the start to the end of part p
-    for (std::uint32_t row = 0; row < rows; ++row) {
-        const std::uint32_t key = bits_at(values + std::size_t{row} * kWords, offset, width);
-        ++ends[(key >> low) + 1];
-    }
+    for (std::uint32_t row = 0; row < rows; ++row)
+        ++ends[(bits_at(values + std::size_t{row} * kWords, offset, width) >> low) + 1];
     std::uint32_t sum = 0;
     for (std::size_t part = 0; part < parts; ++part) {
         const std::uint32_t size = ends[part + 1];
@@ -49,43 +87,55 @@ void sort_chunk(const std::uint64_t* values, std::uint32_t rows, int offset, int
         const std::uint32_t key = bits_at(values + std::size_t{row} * kWords, offset, width);
         dealt[ends[(key >> low) + 1]++] = {key, row};
     }
-    starts[0] = 0;
+    const std::uint32_t mask = (std::uint32_t{1} << low) - 1;
+    std::vector<std::uint32_t> running(std::size_t{1} << low);
     for (std::size_t part = 0; part < parts; ++part) {
-        std::uint32_t* const running = starts + 1 + (part << low); // from the start to the end of each bucket
-        const std::size_t buckets = std::size_t{1} << low;
-        const std::uint32_t mask = static_cast<std::uint32_t>(buckets - 1);
         const std::uint32_t begin = ends[part], end = ends[part + 1];
-        std::fill(running, running + buckets, 0u);
+        std::fill(running.begin(), running.end(), 0u);
         for (std::uint32_t at = begin; at < end; ++at) ++running[dealt[at].key & mask];
         std::uint32_t place = begin;
-        for (std::size_t bucket = 0; bucket < buckets; ++bucket) {
-            const std::uint32_t size = running[bucket];
-            running[bucket] = place;
+        for (std::uint32_t& bucket : running) {
+            const std::uint32_t size = bucket;
+            add(size);
+            bucket = place;
             place += size;
         }
         for (std::uint32_t at = begin; at < end; ++at) order[running[dealt[at].key & mask]++] = dealt[at].row;
     }
 }
 
-// The starts of chunk 0, by which the rows are ordered. False if they are not.
-bool count_first(const std::uint64_t* values, std::uint32_t rows, int width, std::uint32_t* starts) {
-    const std::size_t buckets = std::size_t{1} << width;
-    std::size_t bucket = 0;
-    for (std::uint32_t row = 0; row < rows; ++row) {
-        const std::uint32_t key = bits_at(values + std::size_t{row} * kWords, 0, width);
-        if (key + std::size_t{1} < bucket) return false;
-        while (bucket <= key) starts[bucket++] = row;
+// The blocks of chunk 0, by which the rows are ordered. False if they are not.
+bool count_first(const std::uint64_t* values, std::uint32_t rows, int width, Block* blocks) {
+    BlockWriter writer(blocks);
+    std::uint32_t row = 0;
+    for (std::uint32_t bucket = 0; bucket < std::uint32_t{1} << width; ++bucket) {
+        const std::uint32_t first = row;
+        while (row < rows && bits_at(values + std::size_t{row} * kWords, 0, width) == bucket) ++row;
+        writer.add(row - first);
     }
-    while (bucket <= buckets) starts[bucket++] = rows;
+    writer.end();
+    return row == rows;
+}
+
+// Whether blocks add up to the rows, with sizes above 254 taken on trust from one block to the next.
+bool add_up(const Block* blocks, std::size_t count, std::uint32_t rows) {
+    if ((blocks[0].base & ~Block::kCrowded) != 0 || blocks[count - 1].base != rows) return false;
+    for (std::size_t block = 0; block + 1 < count; ++block) {
+        const std::uint32_t begin = blocks[block].base & ~Block::kCrowded;
+        const std::uint32_t end = blocks[block + 1].base & ~Block::kCrowded;
+        std::uint32_t sum = 0;
+        for (const std::uint8_t size : blocks[block].count) sum += size;
+        if (end < begin || end - begin < sum) return false;
+        if ((blocks[block].base & Block::kCrowded) == 0 && end - begin != sum) return false;
+    }
     return true;
 }
 
 } // namespace
 
 Status arrange(const Widths& widths, const std::uint64_t* values, std::uint32_t rows, std::uint32_t* from) {
-    if (!widths.are_sound()) return Status::bad_argument;
-    std::vector<std::uint32_t> starts((std::size_t{1} << widths.bits[0]) + 1);
-    sort_chunk(values, rows, 0, widths.bits[0], starts.data(), from);
+    if (!widths.are_sound() || rows > kMostRows) return Status::bad_argument;
+    sort_chunk(values, rows, 0, widths.bits[0], from, [](std::uint32_t) {});
     return Status::ok;
 }
 
@@ -101,47 +151,41 @@ void gather(const std::uint64_t* values, const std::uint32_t* from, std::uint32_
     });
 }
 
-Status fill(const Widths& widths, const std::uint64_t* values, std::uint32_t rows, std::uint32_t* starts,
-            std::uint32_t* order, int threads) {
-    if (!widths.are_sound()) return Status::bad_argument;
-    std::vector<std::size_t> begin(static_cast<std::size_t>(widths.chunks), 0);
-    for (std::size_t chunk = 1; chunk < begin.size(); ++chunk)
-        begin[chunk] = begin[chunk - 1] + (std::size_t{1} << widths.bits[chunk - 1]) + 1;
+Status fill(const Widths& widths, const std::uint64_t* values, std::uint32_t rows, Block* blocks, std::uint32_t* order,
+            int threads) {
+    if (!widths.are_sound() || rows > kMostRows) return Status::bad_argument;
     std::atomic<bool> is_arranged{true};
-    detail::share(threads, begin.size(), [&](int, std::size_t task) {
-        const int chunk = static_cast<int>(task), width = widths.bits[task];
+    detail::share(threads, static_cast<std::size_t>(widths.chunks), [&](int, std::size_t task) {
+        const int chunk = static_cast<int>(task), width = widths.bits[chunk];
+        Block* const own = blocks + first_block(widths, chunk);
         if (chunk == 0) {
-            if (!count_first(values, rows, width, starts)) is_arranged = false;
-        } else {
-            sort_chunk(values, rows, offset_of(widths, chunk), width, starts + begin[task],
-                       order + (task - 1) * std::size_t{rows});
+            if (!count_first(values, rows, width, own)) is_arranged = false;
+            return;
         }
+        BlockWriter writer(own);
+        sort_chunk(values, rows, offset_of(widths, chunk), width, order + (task - 1) * std::size_t{rows},
+                   [&](std::uint32_t size) { writer.add(size); });
+        writer.end();
     });
     return is_arranged ? Status::ok : Status::bad_argument;
 }
 
 bool are_sound(const Tables& tables, int threads) {
-    if (!tables.widths.are_sound()) return false;
-    std::vector<std::size_t> begin(static_cast<std::size_t>(tables.widths.chunks) + 1, 0);
-    for (std::size_t chunk = 1; chunk < begin.size(); ++chunk)
-        begin[chunk] = begin[chunk - 1] + (std::size_t{1} << tables.widths.bits[chunk - 1]) + 1;
-    const std::size_t rows = tables.rows.count, chunks = begin.size() - 1;
+    const Widths& widths = tables.widths;
+    if (!widths.are_sound() || tables.rows.count > kMostRows) return false;
+    const std::size_t rows = tables.rows.count, chunks = static_cast<std::size_t>(widths.chunks);
     std::atomic<bool> is_sound{true};
     detail::share(threads, 2 * chunks - 1, [&](int, std::size_t task) {
-        bool good = true;
         if (task < chunks) {
-            const std::uint32_t* starts = tables.starts + begin[task];
-            const std::size_t buckets = begin[task + 1] - begin[task] - 1;
-            bool falls = false;
-            for (std::size_t bucket = 0; bucket < buckets; ++bucket) falls |= starts[bucket + 1] < starts[bucket];
-            good = starts[0] == 0 && starts[buckets] == rows && !falls;
-        } else {
-            const std::uint32_t* order = tables.order + (task - chunks) * rows;
-            std::uint32_t largest = 0;
-            for (std::size_t place = 0; place < rows; ++place) largest = std::max(largest, order[place]);
-            good = rows == 0 || largest < rows;
+            const int chunk = static_cast<int>(task);
+            if (!add_up(tables.blocks + first_block(widths, chunk), widths.blocks(chunk), tables.rows.count))
+                is_sound = false;
+            return;
         }
-        if (!good) is_sound = false;
+        const std::uint32_t* order = tables.order + (task - chunks) * rows;
+        std::uint32_t largest = 0;
+        for (std::size_t place = 0; place < rows; ++place) largest = std::max(largest, order[place]);
+        if (rows != 0 && largest >= rows) is_sound = false;
     });
     return is_sound;
 }

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "jikimi/hamming.h"
+#include "jikimi/multi_index.h"
 
 namespace jikimi::detail {
 
@@ -31,7 +31,7 @@ struct ScanJob {
 
 // One chunk as a search with a certain radius uses it.
 struct ProbeChunk {
-    const std::uint32_t* starts;
+    const Block* blocks;
     const std::uint32_t* order; // null for chunk 0
     const std::uint32_t* masks; // the flips to try
     std::uint32_t probes;
@@ -52,8 +52,8 @@ struct ProbeJob {
     Reach reach;
     std::uint32_t radius;
     std::uint64_t most_candidates;
-    const std::uint32_t** places; // scratch: one per probe
-    Range* ranges;                // scratch: one per probe
+    std::uint32_t* buckets; // scratch: one per probe
+    Range* ranges;          // scratch: one per probe
 };
 
 enum class Probed : int { done, too_many, damaged };

@@ -11,9 +11,10 @@ namespace jikimi {
 namespace {
 
 constexpr int kDesignRadius = 31; // what PDQ's makers recommend as "the same picture"
+constexpr double kBytesPerBucket = 64.0 / Block::kBuckets;
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
-// Bytes of tables (starts and order) per row that are worth their speed. Small collections may take more.
+// Bytes of tables (blocks and order) per row that are worth their speed. Small collections may take more.
 double most_bytes(double rows) { return rows >= 3e6 ? 61.0 : 128.0; }
 
 struct Choice {
@@ -34,7 +35,7 @@ Widths cheapest(double rows, double byte_price) {
         for (int flips = 0; flips <= most_flips; ++flips) {
             const double probes = detail::patterns(width, flips), load = rows / std::exp2(width);
             const double price = probes * (costs.probe + load * costs.candidate) +
-                                 byte_price * (4 + 4 / load);
+                                 byte_price * (4 + kBytesPerBucket / load);
             for (int bits = width; bits <= kBits; ++bits)
                 for (int spent = flips + 1; spent <= budget; ++spent) {
                     const double cost = at(bits - width, spent - flips - 1).cost + price;
@@ -55,7 +56,7 @@ Widths cheapest(double rows, double byte_price) {
 }
 
 double bytes_per_row(const Widths& widths, double rows) {
-    return 4.0 * (widths.chunks - 1) + 4.0 * static_cast<double>(widths.starts()) / rows;
+    return 4.0 * (widths.chunks - 1) + 64.0 * static_cast<double>(widths.blocks()) / rows;
 }
 
 } // namespace
@@ -70,9 +71,13 @@ bool Widths::are_sound() const {
     return sum == kBits;
 }
 
-std::size_t Widths::starts() const {
+std::size_t Widths::blocks(int chunk) const {
+    return ((std::size_t{1} << bits[chunk]) + Block::kBuckets - 1) / Block::kBuckets + 1;
+}
+
+std::size_t Widths::blocks() const {
     std::size_t count = 0;
-    for (int chunk = 0; chunk < chunks; ++chunk) count += (std::size_t{1} << bits[chunk]) + 1;
+    for (int chunk = 0; chunk < chunks; ++chunk) count += blocks(chunk);
     return count;
 }
 

@@ -58,7 +58,7 @@ const MultiIndex::Plan& MultiIndex::plan_for(int radius) const {
     if (chosen.is_worth_it) {
         const detail::Costs costs = detail::costs_for(rows);
         plan->most_candidates = static_cast<std::uint64_t>(rows * costs.row / costs.candidate);
-        const std::uint32_t* starts = tables_.starts;
+        const Block* blocks = tables_.blocks;
         std::uint32_t offset = 0;
         for (int c = 0; c < tables_.widths.chunks; ++c) {
             const auto width = tables_.widths.bits[c];
@@ -67,13 +67,13 @@ const MultiIndex::Plan& MultiIndex::plan_for(int radius) const {
                 std::vector<std::uint32_t>& masks = plan->masks[width];
                 const auto probes = static_cast<std::size_t>(detail::patterns(width, flips));
                 if (masks.size() < probes) masks = masks_of(width, flips);
-                plan->chunks.push_back({starts,
+                plan->chunks.push_back({blocks,
                                         c == 0 ? nullptr : tables_.order + std::size_t(c - 1) * tables_.rows.count,
                                         nullptr, static_cast<std::uint32_t>(probes),
                                         static_cast<std::uint32_t>(flips), offset, width});
                 plan->probes += probes;
             }
-            starts += (std::size_t{1} << width) + 1;
+            blocks += tables_.widths.blocks(c);
             offset += width;
         }
         for (detail::ProbeChunk& chunk : plan->chunks) chunk.masks = plan->masks[chunk.width].data();
@@ -101,7 +101,7 @@ Status MultiIndex::search(const std::uint64_t* queries, std::size_t count, const
     const std::size_t tasks = (count + kQueriesAtOnce - 1) / kQueriesAtOnce;
     const std::size_t workers = std::min(static_cast<std::size_t>(std::max(threads, 1)), tasks);
     struct Scratch {
-        std::vector<const std::uint32_t*> places;
+        std::vector<std::uint32_t> buckets;
         std::vector<detail::Range> ranges;
     };
     std::vector<Scratch> scratch(workers);
@@ -109,7 +109,7 @@ Status MultiIndex::search(const std::uint64_t* queries, std::size_t count, const
     std::atomic<bool> is_damaged{false};
     detail::share(static_cast<int>(workers), tasks, [&](int thread, std::size_t task) {
         Scratch& own = scratch[static_cast<std::size_t>(thread)];
-        own.places.resize(plan.probes);
+        own.buckets.resize(plan.probes);
         own.ranges.resize(plan.probes);
         detail::Collector& collector = collectors[task];
         std::vector<std::uint64_t> crowded;
@@ -126,7 +126,7 @@ Status MultiIndex::search(const std::uint64_t* queries, std::size_t count, const
                                        reach,
                                        static_cast<std::uint32_t>(radius),
                                        plan.most_candidates,
-                                       own.places.data(),
+                                       own.buckets.data(),
                                        own.ranges.data()};
             switch (level.probe(job, collector.sink())) {
             case detail::Probed::done:

@@ -1,5 +1,5 @@
 // One query through the tables. Nothing waits for memory if it can be helped: every place is asked for (prefetched) a
-// stage before it is read: starts, then order, then rows.
+// stage before it is read: blocks, then order, then rows.
 
 constexpr std::size_t kBatch = 64; // candidates asked for while as many before them are compared
 
@@ -43,32 +43,67 @@ bool compare_pending(const ProbeJob& job, const Pending& pending, std::size_t fi
     return true;
 }
 
+// The first place in the order of a chunk, from `begin` to `end`, whose row is in `bucket` or above. False if damaged.
+inline bool find_bucket(const ProbeJob& job, const ProbeChunk& chunk, std::uint32_t bucket, std::uint32_t& begin,
+                        std::uint32_t end) {
+    while (begin < end) {
+        const std::uint32_t middle = begin + (end - begin) / 2;
+        const std::uint32_t row = chunk.order != nullptr ? chunk.order[middle] : middle;
+        if (row >= job.rows.count) return false;
+        if (bits_of_chunk(job.rows.values + std::size_t{row} * kWords, chunk.offset, chunk.width) < bucket)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return true;
+}
+
+// Where the rows of a bucket are, if its block has a bucket of more rows than a count can say. False if damaged.
+__attribute__((noinline, cold)) bool range_in_crowd(const ProbeJob& job, const ProbeChunk& chunk, std::uint32_t bucket,
+                                                    Range& range) {
+    const Block* block = chunk.blocks + bucket / Block::kBuckets;
+    const std::uint32_t last = block[1].base & ~Block::kCrowded;
+    std::uint32_t begin = block->base & ~Block::kCrowded;
+    if (begin > last || last > job.rows.count || !find_bucket(job, chunk, bucket, begin, last)) return false;
+    std::uint32_t end = begin;
+    if (block->count[bucket % Block::kBuckets] < 255)
+        end += block->count[bucket % Block::kBuckets];
+    else if (!find_bucket(job, chunk, bucket + 1, end, last))
+        return false;
+    range = {begin, end - begin};
+    return end <= last;
+}
+
 Probed probe_tables(const ProbeJob& job, Sink& sink) {
-    // Ask for all starts.
+    // Ask for all blocks.
     std::size_t probes = 0;
     for (int c = 0; c < job.count; ++c) {
         const ProbeChunk& chunk = job.chunks[c];
-        const std::uint32_t bucket = bits_of_chunk(job.query, chunk.offset, chunk.width);
+        const std::uint32_t own = bits_of_chunk(job.query, chunk.offset, chunk.width);
         for (std::uint32_t i = 0; i < chunk.probes; ++i) {
-            const std::uint32_t* place = chunk.starts + (bucket ^ chunk.masks[i]);
-            ask_for(place);
-            job.places[probes++] = place;
+            const std::uint32_t bucket = own ^ chunk.masks[i];
+            ask_for(chunk.blocks + bucket / Block::kBuckets);
+            job.buckets[probes++] = bucket;
         }
     }
     // Count the candidates and ask for where their row numbers are.
     std::uint64_t candidates = 0;
-    std::size_t ranges = 0, ends[kMostParts];
+    std::size_t ranges = 0, ends[kMostChunks];
     probes = 0;
     for (int c = 0; c < job.count; ++c) {
         const ProbeChunk& chunk = job.chunks[c];
         for (std::uint32_t i = 0; i < chunk.probes; ++i) {
-            const std::uint32_t* place = job.places[probes++];
-            const std::uint32_t begin = place[0], end = place[1];
-            if (begin == end) continue;
-            if (begin > end || end > job.rows.count) return Probed::damaged;
-            if (chunk.order != nullptr) ask_for(chunk.order + begin);
-            job.ranges[ranges++] = {begin, end - begin};
-            candidates += end - begin;
+            const std::uint32_t bucket = job.buckets[probes++];
+            const Block* block = chunk.blocks + bucket / Block::kBuckets;
+            const std::uint32_t count = block->count[bucket % Block::kBuckets];
+            if (count == 0) continue;
+            Range range{block->base + sum_of_first(block->count, bucket % Block::kBuckets), count};
+            if ((block->base & Block::kCrowded) != 0 && !range_in_crowd(job, chunk, bucket, range))
+                return Probed::damaged;
+            if (range.begin > job.rows.count || range.count > job.rows.count - range.begin) return Probed::damaged;
+            if (chunk.order != nullptr) ask_for(chunk.order + range.begin);
+            job.ranges[ranges++] = range;
+            candidates += range.count;
         }
         ends[c] = ranges;
         if (candidates > job.most_candidates) return Probed::too_many;

@@ -5,8 +5,17 @@
 
 namespace jikimi::detail {
 namespace {
-constexpr int kMostParts = 32;
 #include "generic/bits-inl.h"
+
+// The sum of the first `size` counts of a block (0 to 59).
+inline std::uint32_t sum_of_first(const std::uint8_t* counts, std::uint32_t size) {
+    const __m512i first = _mm512_maskz_loadu_epi8((std::uint64_t{1} << size) - 1, counts);
+    const __m512i eight = _mm512_sad_epu8(first, _mm512_setzero_si512());
+    const __m256i four = _mm256_add_epi64(_mm512_castsi512_si256(eight), _mm512_extracti64x4_epi64(eight, 1));
+    const __m128i two = _mm_add_epi64(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+    return static_cast<std::uint32_t>(_mm_cvtsi128_si64(two) + _mm_extract_epi64(two, 1));
+}
+
 #include "generic/probe-inl.h"
 #include "generic/scan-inl.h"
 #include "generic/sum-inl.h"

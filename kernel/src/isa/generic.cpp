@@ -3,8 +3,8 @@
 
 namespace jikimi::detail {
 namespace {
-constexpr int kMostParts = 32;
 #include "generic/bits-inl.h"
+#include "generic/sum_of_first-inl.h"
 #include "generic/probe-inl.h"
 #include "generic/scan-inl.h"
 #include "generic/sum-inl.h"
