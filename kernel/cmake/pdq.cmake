@@ -6,9 +6,9 @@ target_link_libraries(jikimi_pdq PRIVATE jikimi_flags)
 target_compile_options(jikimi_pdq PRIVATE -ffp-contract=off)
 if(JIKIMI_X86)
   target_sources(jikimi_pdq PRIVATE src/isa/pdq_avx2.cpp src/isa/pdq_avx512.cpp)
-  set_source_files_properties(src/isa/pdq_avx2.cpp PROPERTIES COMPILE_OPTIONS "-mavx2")
+  set_source_files_properties(src/isa/pdq_avx2.cpp PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
   set_source_files_properties(src/isa/pdq_avx512.cpp PROPERTIES COMPILE_OPTIONS
-    "-mavx2;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mprefer-vector-width=512")
+    "-mavx2;-mfma;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mprefer-vector-width=512")
 endif()
 
 find_package(JPEG)

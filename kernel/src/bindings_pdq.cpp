@@ -34,13 +34,13 @@ pdq::Pixels pixels_of(std::size_t channels) {
     }
 }
 
-NewSample reduce(Colours pixels, int orientation) {
+NewSample reduce(Colours pixels) {
     const std::size_t rows = pixels.shape(0), cols = pixels.shape(1), channels = pixels.shape(2);
     const pdq::Pixels kind = pixels_of(channels);
     std::vector<float> sample(pdq::kSide * pdq::kSide);
     {
         nb::gil_scoped_release released;
-        pdq::Reducer reducer(rows, cols, kind, pdq::turn_of(orientation));
+        pdq::Reducer reducer(rows, cols, kind);
         for (std::size_t y = 0; y < rows; ++y) reducer.add(pixels.data() + y * cols * channels);
         reducer.finish(sample.data());
     }
@@ -69,7 +69,7 @@ nb::object jpeg_sample(nb::bytes untrusted_bytes, std::size_t width, std::size_t
     {
         nb::gil_scoped_release released;
         is_done = jikimi::jpeg::sample(bytes_of(untrusted_bytes), untrusted_bytes.size(), {width, height},
-                                       pdq::turn_of(orientation), sample.data());
+                                       orientation, sample.data());
     }
     return is_done ? nb::cast(give(std::move(sample))) : nb::none();
 }
@@ -86,7 +86,7 @@ nb::object jpeg_pixels(nb::bytes untrusted_bytes, std::size_t width, std::size_t
 }  // namespace
 
 void bind_pdq(nb::module_& module) {
-    module.def("pdq_reduce", &reduce, nb::arg("pixels"), nb::arg("orientation") = 1);
+    module.def("pdq_reduce", &reduce, nb::arg("pixels"));
     module.def("pdq_fingerprint", &fingerprint, nb::arg("sample"));
     module.def("pdq_dihedral", &dihedral, nb::arg("sample"));
     module.def("jpeg_is_available", &jikimi::jpeg::is_available);

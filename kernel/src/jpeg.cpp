@@ -2,6 +2,7 @@
 
 #include "jikimi/jpeg.h"
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -130,20 +131,60 @@ bool decode(Decoding& decoding, const std::uint8_t* bytes, std::size_t count, Si
     return info.err->num_warnings == 0;
 }
 
+pdq::Pixels layout_of(const jpeg_decompress_struct& info) { return is_grey(info) ? pdq::Pixels::kGrey8 : kQuick; }
+
 class IntoSample final : public Rows {
   public:
-    explicit IntoSample(pdq::Turn turn) : turn_(turn) {}
     pdq::Pixels colour_layout() const override { return kQuick; }
     void start(const jpeg_decompress_struct& info) override {
-        const pdq::Pixels layout = is_grey(info) ? pdq::Pixels::kGrey8 : kQuick;
-        reducer_ = std::make_unique<pdq::Reducer>(info.output_height, info.output_width, layout, turn_);
+        reducer_ = std::make_unique<pdq::Reducer>(info.output_height, info.output_width, layout_of(info));
     }
     void add(const std::uint8_t* row) override { reducer_->add(row); }
-    void finish(float* sample) const { reducer_->finish(sample); }
+    void finish(float* sample) { reducer_->finish(sample); }
 
   private:
-    pdq::Turn turn_;
     std::unique_ptr<pdq::Reducer> reducer_;
+};
+
+// Lays each stored row where it belongs in the upright picture.
+class IntoTurned final : public Rows {
+  public:
+    explicit IntoTurned(int orientation)
+        : is_sideways_(orientation >= 5),
+          // From which end of the upright axes stored rows and columns are counted.
+          is_row_reversed_(orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7),
+          is_col_reversed_(orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8) {}
+    pdq::Pixels colour_layout() const override { return kQuick; }
+    void start(const jpeg_decompress_struct& info) override {
+        layout_ = layout_of(info);
+        rows_ = info.output_height;
+        cols_ = info.output_width;
+        upright_.resize(rows_ * cols_);
+        line_.resize(cols_);
+    }
+    void add(const std::uint8_t* row) override {
+        pdq::luma(row, cols_, layout_, line_.data());
+        if (is_col_reversed_) std::reverse(line_.begin(), line_.end());
+        const std::size_t at = is_row_reversed_ ? rows_ - 1 - row_ : row_;
+        if (!is_sideways_) {
+            std::copy(line_.begin(), line_.end(), upright_.begin() + static_cast<std::ptrdiff_t>(at * cols_));
+        } else {
+            for (std::size_t x = 0; x < cols_; ++x) upright_[x * rows_ + at] = line_[x];
+        }
+        ++row_;
+    }
+    void finish(float* sample) const {
+        const std::size_t height = is_sideways_ ? cols_ : rows_, width = is_sideways_ ? rows_ : cols_;
+        pdq::Reducer reducer(height, width, pdq::Pixels::kLuma32);
+        for (std::size_t y = 0; y < height; ++y) reducer.add(upright_.data() + y * width);
+        reducer.finish(sample);
+    }
+
+  private:
+    bool is_sideways_, is_row_reversed_, is_col_reversed_;
+    pdq::Pixels layout_ = kQuick;
+    std::size_t rows_ = 0, cols_ = 0, row_ = 0;
+    std::vector<float> upright_, line_;
 };
 
 class IntoPixels final : public Rows {
@@ -169,16 +210,21 @@ class IntoPixels final : public Rows {
 
 bool is_available() { return true; }
 
-bool sample(const std::uint8_t* untrusted_bytes, std::size_t count, Size expected, pdq::Turn turn, float* sample) {
+template <typename Target>
+bool decode_into(Target target, const std::uint8_t* bytes, std::size_t count, Size expected, float* sample) {
     Decoding decoding;
-    IntoSample target(turn);
     try {
-        if (!decode(decoding, untrusted_bytes, count, expected, target)) return false;
+        if (!decode(decoding, bytes, count, expected, target)) return false;
+        target.finish(sample);
+        return true;
     } catch (const std::bad_alloc&) {
         return false;
     }
-    target.finish(sample);
-    return true;
+}
+
+bool sample(const std::uint8_t* untrusted_bytes, std::size_t count, Size expected, int orientation, float* sample) {
+    if (orientation == 1) return decode_into(IntoSample(), untrusted_bytes, count, expected, sample);
+    return decode_into(IntoTurned(orientation), untrusted_bytes, count, expected, sample);
 }
 
 bool pixels(const std::uint8_t* untrusted_bytes, std::size_t count, Size expected, std::uint8_t* rgb) {

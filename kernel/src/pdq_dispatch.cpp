@@ -17,7 +17,7 @@ int widest() {
                 __builtin_cpu_supports("avx512dq")) {
             return 2;
         }
-        return __builtin_cpu_supports("avx2") ? 1 : 0;
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 1 : 0;
     }();
     return level;
 #else

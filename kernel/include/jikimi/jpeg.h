@@ -18,9 +18,10 @@ struct Size {
 // Whether this build has libjpeg.
 bool is_available();
 
-// The sample of the upright picture; false if declined. `expected` is what the caller's own reading of the header
+// The sample of the picture made upright by its EXIF orientation, 1 to 8; false if declined. Upright pictures are never
+// held whole; of the others the brightness is, because the filters are not the same from all sides. `expected` is what the caller's own reading of the header
 // says: a file that means something else to libjpeg is declined.
-bool sample(const std::uint8_t* untrusted_bytes, std::size_t count, Size expected, pdq::Turn turn, float* sample);
+bool sample(const std::uint8_t* untrusted_bytes, std::size_t count, Size expected, int orientation, float* sample);
 
 // For tests, the same decoding with all pixels: `rgb` gets 3 bytes per pixel (grey is repeated); false if declined.
 bool pixels(const std::uint8_t* untrusted_bytes, std::size_t count, Size expected, std::uint8_t* rgb);
