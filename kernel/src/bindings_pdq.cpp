@@ -2,8 +2,12 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "jikimi/jpeg.h"
@@ -16,6 +20,7 @@ namespace pdq = jikimi::pdq;
 namespace {
 
 using Colours = nb::ndarray<const std::uint8_t, nb::shape<-1, -1, -1>, nb::c_contig, nb::device::cpu>;
+using Luma = nb::ndarray<const float, nb::shape<-1, -1>, nb::c_contig, nb::device::cpu>;
 using Sample = nb::ndarray<const float, nb::shape<pdq::kSide, pdq::kSide>, nb::c_contig, nb::device::cpu>;
 using NewSample = nb::ndarray<nb::numpy, float, nb::shape<pdq::kSide, pdq::kSide>, nb::c_contig>;
 
@@ -34,17 +39,37 @@ pdq::Pixels pixels_of(std::size_t channels) {
     }
 }
 
-NewSample reduce(Colours pixels) {
-    const std::size_t rows = pixels.shape(0), cols = pixels.shape(1), channels = pixels.shape(2);
-    const pdq::Pixels kind = pixels_of(channels);
+template <typename Value>
+NewSample reduce_rows(const Value* first, std::size_t rows, std::size_t cols, pdq::Pixels pixels, std::size_t stride) {
+    if (std::max(rows, cols) > pdq::kLongestSide) throw nb::value_error("a side is too long");
     std::vector<float> sample(pdq::kSide * pdq::kSide);
     {
         nb::gil_scoped_release released;
-        pdq::Reducer reducer(rows, cols, kind);
-        for (std::size_t y = 0; y < rows; ++y) reducer.add(pixels.data() + y * cols * channels);
+        pdq::Reducer reducer(rows, cols, pixels);
+        for (std::size_t y = 0; y < rows; ++y) reducer.add(first + y * stride);
         reducer.finish(sample.data());
     }
     return give(std::move(sample));
+}
+
+NewSample reduce(Colours pixels) {
+    const std::size_t rows = pixels.shape(0), cols = pixels.shape(1), channels = pixels.shape(2);
+    return reduce_rows(pixels.data(), rows, cols, pixels_of(channels), cols * channels);
+}
+
+NewSample reduce_luma(Luma luma) {
+    const std::size_t rows = luma.shape(0), cols = luma.shape(1);
+    return reduce_rows(luma.data(), rows, cols, pdq::Pixels::kLuma32, cols);
+}
+
+std::vector<std::string> levels() {
+    std::vector<std::string> names;
+    for (const char* name : pdq::levels()) names.emplace_back(name);
+    return names;
+}
+
+void use_level(const std::string& name) {
+    if (!pdq::use_level(name.c_str())) throw nb::value_error("this processor or this build has no such level");
 }
 
 nb::tuple fingerprint(Sample sample) {
@@ -87,12 +112,15 @@ nb::object jpeg_pixels(nb::bytes untrusted_bytes, std::size_t width, std::size_t
 
 void bind_pdq(nb::module_& module) {
     module.def("pdq_reduce", &reduce, nb::arg("pixels"));
+    module.def("pdq_reduce_luma", &reduce_luma, nb::arg("luma"));
     module.def("pdq_fingerprint", &fingerprint, nb::arg("sample"));
     module.def("pdq_dihedral", &dihedral, nb::arg("sample"));
-    module.def("jpeg_is_available", &jikimi::jpeg::is_available);
+    module.def("jpeg_version", &jikimi::jpeg::version);
     module.def("jpeg_sample", &jpeg_sample, nb::arg("untrusted_bytes"), nb::arg("width"), nb::arg("height"),
                nb::arg("orientation") = 1);
     module.def("jpeg_pixels", &jpeg_pixels, nb::arg("untrusted_bytes"), nb::arg("width"), nb::arg("height"));
-    module.def("pdq_level", &pdq::level_name);
-    module.def("pdq_force_level", &pdq::force_level, nb::arg("level"));
+    module.def("pdq_levels", &levels);
+    module.def("pdq_level", &pdq::level);
+    module.def("pdq_use_level", &use_level, nb::arg("name"));
+    module.attr("PDQ_LONGEST_SIDE") = pdq::kLongestSide;
 }

@@ -208,7 +208,16 @@ class IntoPixels final : public Rows {
 
 }  // namespace
 
-bool is_available() { return true; }
+#define JIKIMI_TEXT_(x) #x
+#define JIKIMI_TEXT(x) JIKIMI_TEXT_(x)
+
+const char* version() {
+#ifdef LIBJPEG_TURBO_VERSION
+    return "libjpeg-turbo " JIKIMI_TEXT(LIBJPEG_TURBO_VERSION);
+#else
+    return "libjpeg " JIKIMI_TEXT(JPEG_LIB_VERSION);
+#endif
+}
 
 template <typename Target>
 bool decode_into(Target target, const std::uint8_t* bytes, std::size_t count, Size expected, float* sample) {

@@ -4,7 +4,7 @@
 
 namespace jikimi::jpeg {
 
-bool is_available() { return false; }
+const char* version() { return ""; }
 
 bool sample(const std::uint8_t*, std::size_t, Size, int, float*) { return false; }
 

@@ -1,23 +1,24 @@
 // Which instruction set runs the loops of PDQ.
 
 #include <atomic>
+#include <cstdlib>
+#include <cstring>
 
 #include "pdq_loops.h"
 
 namespace jikimi::pdq {
 namespace {
 
-std::atomic<int> forced{-1};
+constexpr const char* kNames[] = {"generic", "avx2", "avx512"};
 
 int widest() {
 #if defined(__x86_64__)
     static const int level = [] {
         __builtin_cpu_init();
-        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-                __builtin_cpu_supports("avx512dq")) {
-            return 2;
-        }
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? 1 : 0;
+        if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
+        const bool is_wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+        return is_wide ? 2 : 1;
     }();
     return level;
 #else
@@ -25,16 +26,28 @@ int widest() {
 #endif
 }
 
-int level() {
-    const int asked = forced.load(std::memory_order_relaxed);
-    return asked < 0 ? widest() : asked;
+// -1 if this processor has no level of this name.
+int number_of(const char* name) {
+    for (int number = 0; number <= widest(); ++number) {
+        if (std::strcmp(kNames[number], name) == 0) return number;
+    }
+    return -1;
+}
+
+std::atomic<int>& current() {
+    static std::atomic<int> number = [] {
+        const char* wanted = std::getenv("JIKIMI_KERNEL_LEVEL");
+        const int asked = wanted == nullptr ? -1 : number_of(wanted);
+        return asked < 0 ? widest() : asked;
+    }();
+    return number;
 }
 
 }  // namespace
 
 const Loops& chosen() {
 #if defined(__x86_64__)
-    switch (level()) {
+    switch (current().load(std::memory_order_relaxed)) {
         case 2: return avx512::loops();
         case 1: return avx2::loops();
         default: break;
@@ -43,15 +56,15 @@ const Loops& chosen() {
     return generic::loops();
 }
 
-bool force_level(int asked) {
-    if (asked > widest()) return false;
-    forced.store(asked, std::memory_order_relaxed);
-    return true;
-}
+std::vector<const char*> levels() { return {kNames, kNames + widest() + 1}; }
 
-const char* level_name() {
-    static constexpr const char* kNames[] = {"generic", "avx2", "avx512"};
-    return kNames[level()];
+const char* level() { return kNames[current().load(std::memory_order_relaxed)]; }
+
+bool use_level(const char* name) {
+    const int number = number_of(name);
+    if (number < 0) return false;
+    current().store(number, std::memory_order_relaxed);
+    return true;
 }
 
 }  // namespace jikimi::pdq

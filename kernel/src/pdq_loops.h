@@ -60,11 +60,8 @@ namespace generic { const Loops& loops(); }
 namespace avx2 { const Loops& loops(); }
 namespace avx512 { const Loops& loops(); }
 
-// The widest that this processor has, or what `force_level` said.
+// The widest that this processor has, or what `use_level` said.
 const Loops& chosen();
 
-// 0 generic, 1 AVX2, 2 AVX-512, -1 the widest; false if this processor or build lacks it. For tests.
-bool force_level(int level);
-const char* level_name();
 
 }  // namespace jikimi::pdq

@@ -15,8 +15,8 @@ struct Size {
     std::size_t width = 0, height = 0;
 };
 
-// Whether this build has libjpeg.
-bool is_available();
+// The library and its version; empty if this build has none.
+const char* version();
 
 // The sample of the picture made upright by its EXIF orientation, 1 to 8; false if declined. Upright pictures are never
 // held whole; of the others the brightness is, because the filters are not the same from all sides. `expected` is what the caller's own reading of the header

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace jikimi::pdq {
 
@@ -49,5 +50,11 @@ int fingerprint(const float* sample, std::uint8_t* hash);
 
 // Eight hashes in the reference's order: as is, rotated by 90, 180, 270, flipped x, y, plus 1, minus 1.
 void dihedral(const float* sample, std::uint8_t* hashes);
+
+// Instruction sets that this processor and this build have, the widest last; which one runs (`JIKIMI_KERNEL_LEVEL` may
+// name a lower one); and, for tests, another choice: false if there is no such level. All give the same bits.
+std::vector<const char*> levels();
+const char* level();
+bool use_level(const char* name);
 
 }  // namespace jikimi::pdq
