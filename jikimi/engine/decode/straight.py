@@ -1,4 +1,4 @@
-"""JPEG straight to the PDQ sample, by the native kernel where it is installed. Runs only inside the locked child.
+"""JPEG straight to the PDQ sample, by the native kernel where it is installed. Decodes only inside the locked child.
 
 Decided here: which pictures may go this way. The header has been read by Pillow, limits were checked, and the size must
 be the one that Pillow saw. What is not plain baseline or progressive 8-bit grey or YCbCr, and anything that libjpeg
@@ -23,6 +23,11 @@ else:
     _has_native = bool(_native.jpeg_version())
 
 
+def name() -> str:
+    """What reads JPEG, as far as is known without a child."""
+    return f"JPEG straight by {_native.jpeg_version()}" if _has_native else "JPEG by Pillow"
+
+
 def jpeg_sample(untrusted_bytes: bytes, image: Image.Image, orientation: int) -> Sample | None:
     """Return the sample of the upright picture, or None: then the general way has to be taken."""
     # A subclass (MPO) may hold several pictures.
@@ -35,7 +40,7 @@ def jpeg_sample(untrusted_bytes: bytes, image: Image.Image, orientation: int) ->
 
 def prove(our_jpeg: bytes) -> None:
     """Give this way up for good if it sees other pixels in `our_jpeg` than Pillow, which has a libjpeg of its own."""
-    global _has_native  # noqa: PLW0603 - set once, before any file is decoded
+    global _has_native  # set once, before any file is decoded
     if not _has_native:
         return
     with Image.open(io.BytesIO(our_jpeg)) as image:

@@ -15,8 +15,9 @@ Decided here, because each point left open is a silent miss elsewhere. For every
    mirror boxes), read after the pixels because PNG may carry it behind them. Unreadable or outside 1 to 8 counts as 1.
 7. *Animation*: every frame as a viewer composes it, the pages of a TIFF as they come.
 
-JPEG takes a shorter way to the same bits where it can (`straight`). Truncated or damaged is an error, never a half-grey picture. Memory: Pillow's pixels (4 bytes each) and the luma
-(4 bytes each) are the only things as large as the frame; colours are converted in tiles.
+Truncated or damaged is an error, never a half-grey picture. Memory: Pillow's pixels (4 bytes each) and the luma
+(4 bytes each) are the only things as large as the frame; colours are converted in tiles. Most JPEGs take a shorter way
+to the same bits (`straight`).
 """
 
 from __future__ import annotations
