@@ -24,9 +24,12 @@ class Collector {
 
     // By query, then row, from the match numbered `first` on.
     void sort(std::size_t first = 0) {
-        std::sort(sink_.data + first, sink_.data + sink_.size, [](const Match& a, const Match& b) {
+        const auto is_before = [](const Match& a, const Match& b) {
             return a.query != b.query ? a.query < b.query : a.row < b.row;
-        });
+        };
+        // A scan for one query finds in order, and may find nearly all rows.
+        if (!std::is_sorted(sink_.data + first, sink_.data + sink_.size, is_before))
+            std::sort(sink_.data + first, sink_.data + sink_.size, is_before);
     }
 
   private:
