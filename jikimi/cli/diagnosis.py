@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from jikimi.app import VERSION, open_kit
 from jikimi.config import Settings
 from jikimi.engine import kernel
+from jikimi.engine.decode import straight
 from jikimi.engine.decode.lock import support
 from jikimi.engine.decode.parent import codec_versions
+from jikimi.engine.signals import pdq
 from jikimi.flows.account import verify_audit
 from jikimi.model.errors import JikimiError
 from jikimi.ports import Kit
@@ -51,6 +53,7 @@ def _machine(settings: Settings) -> Iterator[Finding]:
     versions = ", ".join(f"{name} {number}" for name, number in codec_versions().items())
     yield Finding(check="codecs", ok=True, finding=versions)
     yield Finding(check="kernel", ok=True, finding=kernel.name())
+    yield Finding(check="pictures", ok=True, finding=f"PDQ {pdq.name()}, {straight.name()}")
 
 
 def _folder(settings: Settings) -> Finding:

@@ -5,14 +5,16 @@ newer snapshot under running searches. Not decided here: whether an entry still 
 entry before its next snapshot: the caller looks every hit up in the database and drops what was withdrawn or switched
 off since. What a distance means is said in `model`; how values are compared, in `engine.kernel`.
 
-Per signal type there is at most one segment mapped from the snapshot, some sealed segments in memory, and the newest
-rows, which are few enough to be tried one by one. Segments never change. A search takes the current set of segments and
-needs no lock; a writer makes a new set and puts it in place of the old one. A map is closed when the last search that
-uses it ends.
+Per signal type there is at most one segment mapped from the snapshot, some sealed segments in memory (with tables),
+some raw ones (without), and the newest rows, which are few enough to be tried one by one. Rows are visible as soon as
+they are added; a thread in the background makes sealed segments of the raw ones, so that no add waits for tables.
+Segments never change. A search takes the current set of segments and needs no lock; a writer makes a new set and puts
+it in place of the old one. A map is closed when the last search that uses it ends.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,9 +33,15 @@ Column = npt.NDArray[Any]
 Numbers = npt.NDArray[np.int64]
 
 _FRESH_ROWS = 4096
-"""Newest rows tried one by one: about as dear as one sealed segment of any size (0.05 ms per query; measured)."""
+"""Newest rows tried one by one: about as dear as one sealed segment of any size (2 to 50 us per query; measured)."""
 
-_DTYPES = {"values": "u1", "ids": "i8", "bank_ids": "i8", "order": "u4", "starts": "u4", "keys": "u8"}
+_MOST_BANKS = 1 << 16
+"""Bank numbers are 16 bits wide."""
+
+_QUERIES_PER_THREAD = 64
+"""Queries that are worth a thread of their own: it takes as long to start as to answer one."""
+
+_DTYPES = {"values": ("u1",), "ids": ("u4", "i8"), "bank_of_row": ("u2",), "bank_ids": ("i8",), "keys": ("u8",)}
 
 
 class Index:
@@ -43,6 +51,7 @@ class Index:
         self._writing = threading.Lock()
         self._following = threading.Lock()
         self._state = _State()
+        self._sealer: threading.Thread | None = None
 
     @property
     def sequence(self) -> int:
@@ -67,6 +76,7 @@ class Index:
         """
         with self._writing:
             self._state = self._state.with_batch(batch, sequence)
+            self._seal_behind()
 
     def catch_up(self, newer: Callable[[int], Iterable[tuple[EntryBatch, int]]]) -> None:
         """Add everything that `newer` yields after the present number; two callers at once do it one after the other.
@@ -125,61 +135,145 @@ class Index:
             for batch, sequence in newer:
                 state = state.with_batch(batch, sequence)
             self._state = state
+            self._seal_behind()
+
+    def _seal_behind(self) -> None:
+        """Start the sealing thread if there is work and none is at it. The caller holds the writing lock."""
+        if self._sealer is None and any(shelf.raw for shelf in self._state.shelves.values()):
+            self._sealer = threading.Thread(target=self._seal_all, name="jikimi-index-sealer")
+            self._sealer.start()
+
+    def _seal_all(self) -> None:
+        """Seal raw segments until there are none. What a load has taken away meanwhile is forgotten."""
+        try:
+            while work := self._next_to_seal():
+                type_, shelf = work
+                kept, parts = shelf.to_seal()
+                sealed = _sealed(type_, _joined([part.rows for part in parts]))
+                with self._writing:
+                    self._state = self._state.with_sealed(type_, kept, parts, sealed)
+        except BaseException:
+            # Raw segments are searched as well. If memory was short, the next add tries again.
+            with self._writing:
+                self._sealer = None
+            raise
+
+    def _next_to_seal(self) -> tuple[str, _Shelf] | None:
+        """A shelf with raw segments. If there is none the thread is over, as of this moment: adds start another."""
+        with self._writing:
+            for type_, shelf in self._state.shelves.items():
+                if shelf.raw:
+                    return type_, shelf
+            self._sealer = None
+            return None
 
 
 def build_snapshot(path: Path, batches: Iterable[EntryBatch], sequence: int) -> None:
     """Write a snapshot straight from batches, in any order and mix of types; memory is about twice the data."""
-    ids: dict[str, tuple[array[int], array[int]]] = {}
-    values: dict[str, bytearray] = {}
+    gathered: dict[str, _Gathered] = {}
     for batch in batches:
-        if not len(batch):
-            continue
-        own_ids, own_banks = ids.setdefault(batch.type, (array("q"), array("q")))
-        own_ids.extend(batch.ids)
-        own_banks.extend(batch.bank_ids)
-        values.setdefault(batch.type, bytearray()).extend(batch.values)
+        if len(batch):
+            gathered.setdefault(batch.type, _Gathered()).add(batch)
     segments = {}
-    for type_, (own_ids, own_banks) in ids.items():
-        rows = _Rows(
-            values=_values(SIGNAL_KINDS[type_], values.pop(type_)), ids=_numbers(own_ids), bank_ids=_numbers(own_banks)
-        )
-        segments[type_] = _sealed(type_, rows)
+    for type_ in list(gathered):
+        segments[type_] = _sealed(type_, gathered.pop(type_).rows(SIGNAL_KINDS[type_]))
     _write(path, segments, sequence)
+
+
+class _Gathered:
+    """The columns of many batches of one type."""
+
+    def __init__(self) -> None:
+        self._values = bytearray()
+        self._ids = array("q")
+        self._bank_of_row = array("H")
+        self._numbers: dict[int, int] = {}
+
+    def add(self, batch: EntryBatch) -> None:
+        """Append the rows of a batch."""
+        own, bank_of_row = _numbered(_numbers(batch.bank_ids))
+        numbers = [self._numbers.setdefault(bank_id, len(self._numbers)) for bank_id in own.tolist()]
+        if len(self._numbers) > _MOST_BANKS:
+            raise _too_many_banks()
+        self._bank_of_row.frombytes(np.array(numbers, np.uint16)[bank_of_row].tobytes())
+        self._values += batch.values
+        self._ids.extend(batch.ids)
+
+    def rows(self, kind: SignalKind) -> _Rows:
+        """All of it; nothing can be added afterwards."""
+        bank_of_row = np.frombuffer(self._bank_of_row, np.uint16)
+        ids = _narrow(_numbers(self._ids))
+        del self._ids
+        bank_ids = np.fromiter(self._numbers, np.int64, len(self._numbers))
+        return _Rows(values=_values(kind, self._values), ids=ids, bank_of_row=bank_of_row, bank_ids=bank_ids)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rows:
-    """Entries as columns: values (rows, length) uint8; ids and bank ids (rows,) int64."""
+    """Entries as columns: values (rows, length) uint8; ids (rows,) int64, or uint32 if they fit.
+
+    The bank of row i is `bank_ids[bank_of_row[i]]`; no bank stands twice in `bank_ids`.
+    """
 
     values: kernel.Values
-    ids: Numbers
+    ids: Column
+    bank_of_row: kernel.Banks
     bank_ids: Numbers
+
+    @classmethod
+    def of(cls, batch: EntryBatch) -> _Rows:
+        """The rows of a batch; its columns stay the caller's, who may change them after `_joined` or `_sealed`."""
+        bank_ids, bank_of_row = _numbered(_numbers(batch.bank_ids))
+        values = _values(SIGNAL_KINDS[batch.type], batch.values)
+        return cls(values=values, ids=_numbers(batch.ids), bank_of_row=bank_of_row, bank_ids=bank_ids)
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def part(self, rows: slice | Numbers) -> _Rows:
+    def part(self, rows: slice | Numbers | kernel.Places) -> _Rows:
         """Some of the rows: a view if `rows` is a slice."""
-        return _Rows(values=self.values[rows], ids=self.ids[rows], bank_ids=self.bank_ids[rows])
+        return replace(self, values=self.values[rows], ids=self.ids[rows], bank_of_row=self.bank_of_row[rows])
+
+    def renumbered(self, bank_ids: Numbers) -> kernel.Banks:
+        """Where in other `bank_ids`, which contain all of these, the bank of each row stands."""
+        order = np.argsort(bank_ids)
+        there: kernel.Banks = order[np.searchsorted(bank_ids, self.bank_ids, sorter=order)].astype(np.uint16)
+        renumbered: kernel.Banks = there[self.bank_of_row]
+        return renumbered
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Segment:
     """Rows that never change, with what speeds their search up: tables (perceptual) or sorted keys (exact)."""
 
     kind: SignalKind
     rows: _Rows
-    tables: kernel.Tables | None = None
+    tables: Mapping[str, Column] | None = None
     keys: npt.NDArray[np.uint64] | None = None
+    searchable: kernel.Searchable | None = None
+
+    @classmethod
+    def of(cls, kind: SignalKind, rows: _Rows, tables: Mapping[str, Column] | None = None) -> _Segment:
+        """A segment without keys. `ValueError` if the tables have not the shape for the rows."""
+        searchable = kernel.searchable(rows.values, rows.bank_of_row, tables) if kind.perceptual else None
+        return cls(kind=kind, rows=rows, tables=tables, searchable=searchable)
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether it has tables or keys."""
+        return self.tables is not None or self.keys is not None
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def pairs(self, queries: kernel.Values, radius: int) -> kernel.Pairs:
-        """Which queries are near which rows."""
-        if self.kind.perceptual:
-            return kernel.within(self.rows.values, self.tables, queries, radius)
-        return kernel.equal(self.rows.values, self.keys, queries)
+    def pairs(self, queries: kernel.Values, limits: kernel.Limits) -> kernel.Pairs:
+        """Which queries are nearer to which rows than the limits of the rows' banks."""
+        if self.searchable is not None:
+            threads = min(_cores(), 1 + len(queries) // _QUERIES_PER_THREAD)
+            return self.searchable.within(queries, limits, threads)
+        pairs = kernel.equal(self.rows.values, self.keys, queries)
+        asked = limits[self.rows.bank_of_row[pairs.row]] > 0
+        return kernel.Pairs(pairs.query[asked], pairs.row[asked], pairs.distance[asked])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,34 +282,37 @@ class _Shelf:
 
     base: _Segment | None = None
     sealed: tuple[_Segment, ...] = ()
+    raw: tuple[_Segment, ...] = ()
     fresh: _Segment | None = None
     room: _Rows | None = None
 
     @property
     def segments(self) -> tuple[_Segment, ...]:
         """Everything to be searched."""
-        return tuple(segment for segment in (self.base, *self.sealed, self.fresh) if segment is not None)
+        return tuple(segment for segment in (self.base, *self.sealed, *self.raw, self.fresh) if segment is not None)
 
     def with_rows(self, kind: SignalKind, rows: _Rows) -> _Shelf:
-        """The shelf with more rows: beside the fresh ones if they fit, else all of them sealed."""
+        """The shelf with more rows: beside the fresh ones if they fit, else both become a raw segment."""
         held = len(self.fresh) if self.fresh else 0
         if held + len(rows) > _FRESH_ROWS:
-            return self._with_sealed(kind, rows)
+            parts = [self.fresh.rows, rows] if self.fresh else [rows]
+            return replace(self, raw=(*self.raw, _Segment.of(kind, _joined(parts))), fresh=None, room=None)
         room = self.room or _room(kind)
+        bank_ids = _united([room.bank_ids, rows.bank_ids])
+        room = replace(room, bank_ids=bank_ids)
         target = room.part(slice(held, held + len(rows)))
-        target.values[:], target.ids[:], target.bank_ids[:] = rows.values, rows.ids, rows.bank_ids
-        return replace(self, fresh=_Segment(kind=kind, rows=room.part(slice(held + len(rows)))), room=room)
+        target.values[:], target.ids[:], target.bank_of_row[:] = rows.values, rows.ids, rows.renumbered(bank_ids)
+        return replace(self, fresh=_Segment.of(kind, room.part(slice(held + len(rows)))), room=room)
 
-    def _with_sealed(self, kind: SignalKind, rows: _Rows) -> _Shelf:
-        """Seal fresh and new rows, together with the last segments that are no larger.
+    def to_seal(self) -> tuple[tuple[_Segment, ...], tuple[_Segment, ...]]:
+        """The sealed segments to keep, and the sealed and raw ones to make one of.
 
         Sizes so at least halve from one segment to the next: few segments, and a row is rarely sealed again.
         """
-        parts = [self.fresh.rows, rows] if self.fresh else [rows]
-        older = list(self.sealed)
-        while older and len(older[-1]) <= sum(map(len, parts)):
-            parts.insert(0, older.pop().rows)
-        return _Shelf(base=self.base, sealed=(*older, _sealed(kind.name, _joined(parts))))
+        kept, parts = list(self.sealed), list(self.raw)
+        while kept and len(kept[-1]) <= sum(map(len, parts)):
+            parts.insert(0, kept.pop())
+        return tuple(kept), tuple(parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,10 +326,18 @@ class _State:
         """The state with the rows of a batch and at least this sequence number."""
         shelves = dict(self.shelves)
         if len(batch):
-            kind = SIGNAL_KINDS[batch.type]
-            rows = _Rows(values=_values(kind, batch.values), ids=_numbers(batch.ids), bank_ids=_numbers(batch.bank_ids))
-            shelves[batch.type] = shelves.get(batch.type, _Shelf()).with_rows(kind, rows)
+            shelf = shelves.get(batch.type, _Shelf())
+            shelves[batch.type] = shelf.with_rows(SIGNAL_KINDS[batch.type], _Rows.of(batch))
         return _State(shelves=shelves, sequence=max(self.sequence, sequence))
+
+    def with_sealed(self, type_: str, kept: tuple[_Segment, ...], parts: tuple[_Segment, ...], one: _Segment) -> _State:
+        """The state with one segment in place of the parts, unless they are gone; raw ones that came later stay."""
+        shelf = self.shelves.get(type_, _Shelf())
+        held = (*shelf.sealed, *shelf.raw)
+        if held[: len(kept) + len(parts)] != (*kept, *parts):
+            return self
+        shelf = replace(shelf, sealed=(*kept, one), raw=held[len(kept) + len(parts) :])
+        return replace(self, shelves={**self.shelves, type_: shelf})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,16 +349,17 @@ class _Banks:
 
     @classmethod
     def of(cls, radii: Mapping[int, int]) -> _Banks:
-        """Read the caller's mapping; more than all bits is all bits."""
+        """Read the caller's mapping; more than all bits is all bits, and less than none is none."""
         ids = sorted(radii)
-        reach = [min(radii[id_], kernel.BITS) for id_ in ids]
+        reach = [max(min(radii[id_], kernel.BITS), -1) for id_ in ids]
         return cls(ids=np.array(ids, np.int64), reach=np.array(reach, np.int64))
 
-    def within_reach(self, bank_ids: Numbers, distance: Numbers, kind: SignalKind) -> npt.NDArray[np.bool_]:
-        """Which rows belong to an asked bank and are near enough for it."""
+    def limits(self, bank_ids: Numbers, kind: SignalKind) -> kernel.Limits:
+        """For each of these banks, the distance below which its rows are hits: 0 for a bank that is not asked."""
         at = np.minimum(np.searchsorted(self.ids, bank_ids), len(self.ids) - 1)
-        asked: npt.NDArray[np.bool_] = self.ids[at] == bank_ids
-        return asked & (distance <= self.reach[at]) if kind.perceptual else asked
+        reach = self.reach[at] + 1 if kind.perceptual else 1
+        limits: kernel.Limits = np.where(self.ids[at] == bank_ids, reach, 0).astype(np.uint16)
+        return limits
 
 
 def _by_type(signals: Sequence[Signal]) -> dict[str, list[int]]:
@@ -284,13 +390,13 @@ def _nearest_first(segments: Sequence[_Segment], queries: kernel.Values, banks: 
 
 def _found(segment: _Segment, queries: kernel.Values, banks: _Banks) -> tuple[Numbers, Numbers, Numbers, Numbers]:
     """Columns query, entry id, bank id and distance of what one segment has within the banks' reach."""
-    farthest = int(banks.reach.max())
-    if segment.kind.perceptual and farthest < 0:
-        queries = queries[:0]
-    pairs = segment.pairs(queries, max(farthest, 0))
-    bank_ids = segment.rows.bank_ids[pairs.row]
-    good = banks.within_reach(bank_ids, pairs.distance, segment.kind)
-    return pairs.query[good], segment.rows.ids[pairs.row[good]], bank_ids[good], pairs.distance[good]
+    pairs = segment.pairs(queries, banks.limits(segment.rows.bank_ids, segment.kind))
+    bank_ids = segment.rows.bank_ids[segment.rows.bank_of_row[pairs.row]]
+    return pairs.query, segment.rows.ids[pairs.row].astype(np.int64, copy=False), bank_ids, pairs.distance
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _values(kind: SignalKind, values: bytes | bytearray) -> kernel.Values:
@@ -301,52 +407,92 @@ def _numbers(numbers: array[int]) -> Numbers:
     return np.frombuffer(numbers, np.int64)
 
 
+def _narrow(ids: Numbers) -> Column:
+    """The same numbers in half the room, if they fit."""
+    fits = not len(ids) or (int(ids.min()) >= 0 and int(ids.max()) < 1 << 32)
+    return ids.astype(np.uint32) if fits else ids
+
+
+def _numbered(bank_ids: Numbers) -> tuple[Numbers, kernel.Banks]:
+    """The different banks, and for each row the number of its bank among them."""
+    if len(bank_ids) and (bank_ids == bank_ids[0]).all():
+        return bank_ids[:1].copy(), np.zeros(len(bank_ids), np.uint16)
+    different, numbers = np.unique(bank_ids, return_inverse=True)
+    return _united([different]), numbers.astype(np.uint16)
+
+
+def _united(tables: Sequence[Numbers]) -> Numbers:
+    """All banks of all tables, ascending."""
+    united: Numbers = np.unique(np.concatenate(tables))
+    if len(united) > _MOST_BANKS:
+        raise _too_many_banks()
+    return united
+
+
+def _too_many_banks() -> Refused:
+    return Refused("too_many_banks", f"The index holds at most {_MOST_BANKS} banks; merge some of them.")
+
+
 def _room(kind: SignalKind) -> _Rows:
     """A buffer for the newest rows."""
     return _Rows(
         values=np.empty((_FRESH_ROWS, kind.length), np.uint8),
         ids=np.empty(_FRESH_ROWS, np.int64),
-        bank_ids=np.empty(_FRESH_ROWS, np.int64),
+        bank_of_row=np.empty(_FRESH_ROWS, np.uint16),
+        bank_ids=np.empty(0, np.int64),
     )
 
 
 def _joined(parts: Sequence[_Rows]) -> _Rows:
+    bank_ids = _united([part.bank_ids for part in parts])
     return _Rows(
         values=np.concatenate([part.values for part in parts]),
         ids=np.concatenate([part.ids for part in parts]),
-        bank_ids=np.concatenate([part.bank_ids for part in parts]),
+        bank_of_row=np.concatenate([part.renumbered(bank_ids) for part in parts]),
+        bank_ids=bank_ids,
     )
 
 
 def _merged(type_: str, segments: Sequence[_Segment]) -> _Segment:
-    if len(segments) == 1 and (segments[0].tables is not None or segments[0].keys is not None):
+    if len(segments) == 1 and segments[0].is_sealed:
         return segments[0]
     return _sealed(type_, _joined([segment.rows for segment in segments]))
 
 
 def _sealed(type_: str, rows: _Rows) -> _Segment:
-    """A segment with its search aids; the rows of an exact type are put in order, those of a perceptual one not."""
+    """A segment with its search aids, its rows in the order that these need."""
     kind = SIGNAL_KINDS[type_]
     if kind.perceptual:
-        return _Segment(kind=kind, rows=rows, tables=kernel.build(rows.values))
+        return _with_tables(kind, rows)
     keys = kernel.prefixes(rows.values)
     order = np.argsort(keys, kind="stable")
-    return _Segment(kind=kind, rows=rows.part(order), keys=keys[order])
+    return _Segment(kind=kind, rows=_narrowed(rows.part(order)), keys=keys[order])
+
+
+def _with_tables(kind: SignalKind, rows: _Rows) -> _Segment:
+    arranged = kernel.arrange(rows.values, _cores())
+    places = slice(None) if arranged.places is None else arranged.places
+    rows = replace(rows, values=arranged.values, ids=rows.ids[places], bank_of_row=rows.bank_of_row[places])
+    return _Segment.of(kind, _narrowed(rows), arranged.tables)
+
+
+def _narrowed(rows: _Rows) -> _Rows:
+    return replace(rows, ids=_narrow(rows.ids))
 
 
 def _write(path: Path, segments: Mapping[str, _Segment], sequence: int) -> None:
     columns: dict[str, Column] = {}
     for type_, segment in segments.items():
-        rows: dict[str, Column] = {
+        own: dict[str, Column] = {
             "values": segment.rows.values,
             "ids": segment.rows.ids,
+            "bank_of_row": segment.rows.bank_of_row,
             "bank_ids": segment.rows.bank_ids,
+            **(segment.tables or {}),
         }
-        columns |= {f"{type_}.{name}": column for name, column in rows.items()}
-        if segment.tables is not None:
-            columns |= {f"{type_}.order": segment.tables.order, f"{type_}.starts": segment.tables.starts}
         if segment.keys is not None:
-            columns[f"{type_}.keys"] = segment.keys
+            own["keys"] = segment.keys
+        columns |= {f"{type_}.{name}": column for name, column in own.items()}
     snapshot.write(path, sequence=sequence, columns=columns)
 
 
@@ -361,28 +507,44 @@ def _state_of(read: snapshot.Snapshot) -> _State:
 
 def _segment_of(kind: SignalKind, columns: Mapping[str, Column]) -> _Segment:
     """A mapped segment, if its columns fit together: a checksum says nothing about who wrote the file."""
+    own = {name.removeprefix(f"{kind.name}."): column for name, column in columns.items()}
+    rows = _mapped_rows(kind, own)
+    if not kind.perceptual:
+        keys = _column(own, "keys", _DTYPES["keys"])
+        if not np.array_equal(keys, kernel.prefixes(rows.values)) or (keys[1:] < keys[:-1]).any():
+            raise _unsound(f"the keys of {kind.name} are not in order")
+        return _Segment(kind=kind, rows=rows, keys=keys)
+    if own.keys().isdisjoint(kernel.tables()):
+        return _with_tables(kind, rows)  # Written by another kernel. The next snapshot is this one's.
+    tables = {name: _column(own, name, (dtype,)) for name, dtype in kernel.tables().items()}
     try:
-        own = {name: columns[f"{kind.name}.{name}"] for name in ("values", "ids", "bank_ids", *_aids(kind))}
-    except KeyError as error:
-        raise _unsound(f"{error} is missing") from error
-    rows = _Rows(values=own["values"], ids=own["ids"], bank_ids=own["bank_ids"])
-    if rows.values.shape != (len(rows), kind.length) or rows.ids.ndim != 1 or rows.bank_ids.shape != rows.ids.shape:
+        segment = _Segment.of(kind, rows, tables)
+    except (ValueError, TypeError) as error:
+        raise _unsound(f"the tables of {kind.name} do not fit") from error
+    if segment.searchable is None or not segment.searchable.is_sound():
+        raise _unsound(f"the tables of {kind.name} point nowhere")
+    return segment
+
+
+def _mapped_rows(kind: SignalKind, own: Mapping[str, Column]) -> _Rows:
+    values, ids, bank_of_row, bank_ids = (
+        _column(own, name, _DTYPES[name]) for name in ("values", "ids", "bank_of_row", "bank_ids")
+    )
+    if values.shape != (len(ids), kind.length) or ids.ndim != 1 or bank_of_row.shape != ids.shape:
         raise _unsound(f"the rows of {kind.name} differ in number")
-    if any(column.dtype != _DTYPES[name] for name, column in own.items()):
-        raise _unsound(f"a column of {kind.name} has the wrong type")
-    if kind.perceptual:
-        tables = kernel.Tables(order=own["order"], starts=own["starts"])
-        if not kernel.is_sound(tables, len(rows)):
-            raise _unsound(f"the tables of {kind.name} point nowhere")
-        return _Segment(kind=kind, rows=rows, tables=tables)
-    if not np.array_equal(own["keys"], kernel.prefixes(rows.values)) or (own["keys"][1:] < own["keys"][:-1]).any():
-        raise _unsound(f"the keys of {kind.name} are not in order")
-    return _Segment(kind=kind, rows=rows, keys=own["keys"])
+    if bank_ids.ndim != 1 or len(np.unique(bank_ids)) != len(bank_ids):
+        raise _unsound(f"a bank of {kind.name} stands twice")
+    if len(ids) and int(bank_of_row.max()) >= len(bank_ids):
+        raise _unsound(f"a row of {kind.name} has no bank")
+    return _Rows(values=values, ids=ids, bank_of_row=bank_of_row, bank_ids=bank_ids)
 
 
-def _aids(kind: SignalKind) -> tuple[str, ...]:
-    """The columns that speed up the search of this kind."""
-    return ("order", "starts") if kind.perceptual else ("keys",)
+def _column(own: Mapping[str, Column], name: str, dtypes: tuple[str, ...]) -> Column:
+    if name not in own:
+        raise _unsound(f"{name} is missing")
+    if own[name].dtype not in dtypes:
+        raise _unsound(f"{name} has the wrong type")
+    return own[name]
 
 
 def _unsound(detail: str) -> Broken:

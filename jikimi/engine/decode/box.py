@@ -23,7 +23,6 @@ import numpy as np
 
 from jikimi.engine.decode import upright, warm, wire
 from jikimi.engine.decode.lock import lock_down, prepare
-from jikimi.engine.signals import pdq
 from jikimi.model.media import Limits, MediaKind, Reason
 
 EXIT_DONE, EXIT_FAULT = 0, 70
@@ -200,7 +199,7 @@ def _decode(untrusted_bytes: bytes, job: _Job) -> None:
 
 
 def _write_sketch(frame: upright.Frame, *, flattened: bool) -> None:
-    sketch = pdq.reduce(frame.luma(flattened=flattened))
+    sketch = frame.sample(flattened=flattened)
     _write(
         wire.SKETCH_TAG, wire.SKETCH.pack(frame.number, flattened, b"pdq") + sketch.astype(np.dtype("<f4")).tobytes()
     )

@@ -55,7 +55,7 @@ LUMA_RANGE = (-1.0, 256.0)
 """Brightness is 0 to 255; running sums in float32 may pass that by a fraction."""
 HEALTH_PICTURE = b"BM" + struct.pack("<IIIIiiHHIIiiII", 70, 0, 54, 40, 2, 2, 1, 24, 0, 16, 0, 0, 0, 0) + bytes(16)
 """A BMP of two by two black pixels; PDQ leaves it at zero, which is all that `health` needs."""
-_PASSED_ON = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
+_PASSED_ON = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "JIKIMI_KERNEL_LEVEL")
 """Of our environment the fork server gets only these: the rest may hold passwords, and codecs need none of it."""
 _CODEC_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """No thread can start under the lock. Huge pages spare a child most page faults of large pictures (5 ms of 40 at 1.6

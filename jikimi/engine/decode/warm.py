@@ -6,11 +6,11 @@ Python and the codecs load parts on first use, which in a locked child is an err
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from PIL import Image
 
-from jikimi.engine.decode import upright
-from jikimi.engine.signals import pdq
+from jikimi.engine.decode import straight, upright
 from jikimi.model.media import Limits, MediaKind
 
 SIDE = 96
@@ -19,6 +19,7 @@ _ORIENTED = 6
 
 def run() -> None:
     """Encode and decode one small picture of each variety, a damaged one too."""
+    _prove()
     picture = Image.linear_gradient("L").resize((SIDE, SIDE))
     colour = Image.merge("RGB", (picture, picture.rotate(90), picture.rotate(180)))
     clear = colour.copy()
@@ -40,6 +41,22 @@ def run() -> None:
     _decode(colour.convert("LAB"), MediaKind.TIFF)
 
 
+def _prove() -> None:
+    """Compare the two ways of reading JPEG on a picture with something in every coefficient."""
+    noise = Image.effect_noise((SIDE + 5, SIDE + 3), 80)
+    colour = Image.merge("RGB", (noise, noise.rotate(90), noise.rotate(180)))
+    for subsampling in ("4:4:4", "4:2:2", "4:2:0"):
+        straight.prove(_jpeg(colour, subsampling=subsampling))
+    straight.prove(_jpeg(colour, progressive=True))
+    straight.prove(_jpeg(noise))
+
+
+def _jpeg(picture: Image.Image, **options: Any) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, format="JPEG", quality=90, **options)
+    return file.getvalue()
+
+
 def _decode(picture: Image.Image, kind: MediaKind, **options: object) -> bytes:
     file = io.BytesIO()
     picture.save(file, **{"format": kind.upper(), **options})  # type: ignore[arg-type]  # Pillow: options are Any
@@ -50,6 +67,6 @@ def _decode(picture: Image.Image, kind: MediaKind, **options: object) -> bytes:
 def _try(ours: bytes, kind: MediaKind) -> None:
     try:
         for frame in upright.frames(ours, kind, Limits()):
-            pdq.reduce(frame.luma(flattened=True))
+            frame.sample(flattened=True)
     except Exception as error:  # noqa: BLE001 - the damaged picture is meant to fail; the sound ones are tested
         upright.reason_for(error)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jikimi.engine import snapshot
+from jikimi.engine import kernel, snapshot
 from jikimi.model.errors import Broken
 
 _HEAD = 64
@@ -208,7 +208,7 @@ def test_the_signed_form_used_here_is_that_of_the_format(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "change",
     [
-        lambda head: struct.pack_into("<I", head, 8, 2),
+        lambda head: struct.pack_into("<I", head, 8, 3),
         lambda head: struct.pack_into("<I", head, 12, 2**32 - 1),
         lambda head: struct.pack_into("<I", head, 12, 1 << 17),
         lambda head: struct.pack_into("<Q", head, 16, 2**64 - 1),
@@ -219,15 +219,22 @@ def test_the_signed_form_used_here_is_that_of_the_format(tmp_path: Path) -> None
 def test_absurd_head_values_are_damage(path: Path, change: Callable[[bytearray], None]) -> None:
     content = bytearray(path.read_bytes())
     change(content)
-    content[32:64] = hashlib.sha256(content[:32] + content[64:]).digest()
+    length = struct.unpack_from("<I", content, 12)[0]
+    sums = len(content) - 16 * 4  # four columns that are not empty, each below a MiB
+    content[32:64] = hashlib.sha256(content[:32] + content[64 : 64 + length] + content[sums:]).digest()
     assert_damaged(path, bytes(content))
 
 
 def signed(table: bytes, padded_to: int = 0) -> bytes:
-    """A file with any table, a plausible head and a right checksum."""
+    """A file with any table, a plausible head and right checksums, if its columns are one of less than a MiB of zeros.
+
+    The sums of zeros do not depend on the column's length as long as its words are as many as here.
+    """
     body = table.ljust(max(padded_to - _HEAD, 0), b"\0")
-    head = struct.pack("<8sIIQ8x", b"JIKIMISN", 1, len(table), _HEAD + len(body))
-    return head + hashlib.sha256(head + body).digest() + body
+    body += bytes(-len(body) % 8)
+    sums = kernel.checksum(np.zeros(4, np.uint8)).tobytes() if padded_to else b""
+    head = struct.pack("<8sIIQ8x", b"JIKIMISN", 2, len(table), _HEAD + len(body) + len(sums))
+    return head + hashlib.sha256(head + table + sums).digest() + body + sums
 
 
 def assert_damaged(path: Path, content: bytes) -> None:

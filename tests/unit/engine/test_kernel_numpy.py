@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jikimi.engine import kernel
+from jikimi.engine import kernel_numpy as kernel
+from jikimi.engine.kernel_types import Pairs
 
 Values = npt.NDArray[np.uint8]
 
@@ -188,9 +189,9 @@ def plain(values: Values, queries: Values, radius: int) -> list[tuple[int, int, 
     return found
 
 
-def triples(pairs: kernel.Pairs) -> list[tuple[int, int, int]]:
+def triples(pairs: Pairs) -> list[tuple[int, int, int]]:
     return list(zip(pairs.query.tolist(), pairs.row.tolist(), pairs.distance.tolist(), strict=True))
 
 
-def check(found: kernel.Pairs, expected: list[tuple[int, int, int]]) -> None:
+def check(found: Pairs, expected: list[tuple[int, int, int]]) -> None:
     assert triples(found) == expected

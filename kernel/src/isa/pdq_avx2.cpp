@@ -1,0 +1,3 @@
+#define JIKIMI_ISA avx2
+#define JIKIMI_LANES 8
+#include "../generic/pdq-inl.h"

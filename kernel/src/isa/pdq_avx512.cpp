@@ -1,0 +1,3 @@
+#define JIKIMI_ISA avx512
+#define JIKIMI_LANES 16
+#include "../generic/pdq-inl.h"

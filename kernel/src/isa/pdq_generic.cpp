@@ -1,0 +1,3 @@
+#define JIKIMI_ISA generic
+#define JIKIMI_LANES 4
+#include "../generic/pdq-inl.h"

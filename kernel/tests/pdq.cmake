@@ -1,0 +1,3 @@
+# Run by hand on JPEGs of your own, built with JIKIMI_SANITIZE: test_pdq_jpeg ROUNDS FILE...
+add_executable(test_pdq_jpeg tests/test_pdq_jpeg.cpp)
+target_link_libraries(test_pdq_jpeg PRIVATE jikimi_pdq jikimi_flags)
