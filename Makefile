@@ -2,6 +2,7 @@
 
 PYTHON := .venv/bin/python
 ARGS ?=
+KERNEL := $(shell find kernel -type f -not -path '*/build/*')
 
 .PHONY: help setup up test check e2e bench fuzz docs
 
@@ -10,7 +11,7 @@ help: ## List the verbs
 
 setup: .venv/.ready ## Install everything into .venv
 
-.venv/.ready: pyproject.toml requirements/dev.lock scripts/setup.sh
+.venv/.ready: pyproject.toml requirements/dev.lock scripts/setup.sh $(KERNEL)
 	@scripts/setup.sh
 
 up: setup ## Run the service, with a demonstration on first use (ARGS="--port 8601")

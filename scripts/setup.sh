@@ -49,4 +49,13 @@ if [ "$(.venv/bin/uv --version 2>/dev/null | cut -d' ' -f2)" != "$UV" ]; then
 fi
 .venv/bin/uv pip install --quiet --require-hashes -r requirements/dev.lock
 .venv/bin/uv pip install --quiet --no-deps --no-build-isolation -e .
+
+# The native kernel makes search and PDQ many times faster. Without a C++ compiler everything works on NumPy.
+if PATH="$PWD/.venv/bin:$PATH" .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --reinstall ./kernel \
+    >.venv/kernel.log 2>&1; then
+    echo "The native kernel is built."
+else
+    echo "The native kernel could not be built (it needs a C++20 compiler; .venv/kernel.log says more)."
+    echo "jikimi runs on NumPy instead, which is slower; jikimi doctor says so."
+fi
 touch .venv/.ready
