@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pdqhash  # type: ignore[import-untyped]
+import pdqhash
 from PIL import Image
 
 from jikimi.engine.decode import upright, warm
