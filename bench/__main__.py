@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from bench import import_list, load, lookup, scan_folder, startup
-from bench.place import empty_place, machine
+from bench.place import Others, empty_place, machine
 from bench.table import printed
 
 BENCHES = {
@@ -28,7 +28,8 @@ def main() -> None:
     print(printed("machine", machine()))
     for name in options.names or BENCHES:
         with empty_place(options.database) as place:
-            figures = BENCHES[name](place, options.quick)
+            others = Others()
+            figures = [*BENCHES[name](place, options.quick), others.figure()]
         print(printed(f"{name} ({options.database})", figures), flush=True)
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from bench.pictures import LARGE, SMALL, photograph
-from bench.place import Place
+from bench.place import Place, commands_seconds
 from bench.table import Figure, milliseconds, percentile
 from jikimi.db.tx import SqlStore
 from jikimi.engine.pattern import paint
@@ -41,6 +41,7 @@ def run(place: Place, quick: bool) -> list[Figure]:
     node = Node(place.folder / "data", database_url=place.database_url)
     node.furnish(block=[paint(seed) for seed in range(_KNOWN)])
     seen = _Seen()
+    spent = commands_seconds()
     with running(node):
         end = time.monotonic() + seconds
         clients = [
@@ -54,6 +55,7 @@ def run(place: Place, quick: bool) -> list[Figure]:
             client.join()
         took = seconds + (time.monotonic() - end)
         node.stop()
+    spent = commands_seconds() - spent
     return [
         Figure(what="clients, seconds", value=f"{CLIENTS}, {took:.0f}"),
         Figure(what="requests", value=str(len(seen.took))),
@@ -65,6 +67,7 @@ def run(place: Place, quick: bool) -> list[Figure]:
         Figure(what="requests a second", value=f"{len(seen.took) / took:.1f}"),
         Figure(what="p50", value=milliseconds(percentile(seen.took, 0.5))),
         Figure(what="p99", value=milliseconds(percentile(seen.took, 0.99))),
+        Figure(what="processor time of the service for one request", value=milliseconds(spent / len(seen.took))),
         Figure(what="memory of all processes half-way", value=f"{memory / 1024**2:.0f} MiB"),
     ]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +58,35 @@ def machine() -> list[Figure]:
         Figure(what="jikimi", value=f"{version('jikimi')}, commit {commit.stdout.strip()}"),
         Figure(what="load before (1, 5, 15 min)", value=load),
     ]
+
+
+class Others:
+    """What else kept the processors busy meanwhile; a PostgreSQL server counts among them."""
+
+    def __init__(self) -> None:
+        self._began, self._busy, self._own = time.monotonic(), _busy_seconds(), _own_seconds()
+
+    def figure(self) -> Figure:
+        """The part of all processors that was not ours."""
+        foreign = _busy_seconds() - self._busy - (_own_seconds() - self._own)
+        available = (time.monotonic() - self._began) * (os.cpu_count() or 1)
+        return Figure(what="processors taken by other processes", value=f"{max(foreign / available, 0):.0%}")
+
+
+def commands_seconds() -> float:
+    """Processor time of all commands that have ended, with their decoders: what a busy machine does not change much."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _busy_seconds() -> float:
+    user, nice, system, _idle, _wait, irq, softirq, *_ = map(int, _lines("/proc/stat")[0].split()[1:])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime + commands_seconds()
 
 
 def _lines(file: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -51,15 +52,27 @@ def test_every_command_helps_without_loading_what_it_would_need_to_work() -> Non
         assert command.split()[-1:] == [] or command.split()[-1] in page
 
 
+@pytest.mark.parametrize("start", [[sys.executable, "-m", "jikimi"], [str(Path(sys.executable).with_name("jikimi"))]])
+def test_it_is_started_by_its_name_and_as_a_module(tmp_path: Path, start: list[str]) -> None:
+    (tmp_path / "known.png").write_bytes(KNOWN)
+    environment = {**os.environ, "JIKIMI_DATA": str(tmp_path / "data")}
+    for arguments, code in ((["hash", tmp_path / "known.png", "--json"], 0), (["bank", "show", "none"], 2)):
+        done = subprocess.run(
+            [*start, *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment
+        )
+        assert done.returncode == code
+    assert done.stderr.startswith("jikimi: There is no bank")
+    assert done.stderr.endswith("[bank_unknown]\n")
+
+
 @pytest.mark.parametrize("arguments", [["nonsense"], ["bank", "create"], ["scan"], ["key", "create", "x"], ["--no"]])
 def test_a_call_that_makes_no_sense_is_told(jikimi: Command, arguments: list[str]) -> None:
     said = jikimi(*arguments, code=2)
     assert "Usage: " in said.err
 
 
-def test_what_a_command_adds_a_running_service_matches_within_a_second(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    jikimi = Command(settings=Settings.load(data=data))
+def test_what_a_command_adds_a_running_service_matches_within_a_second(jikimi: Command, tmp_path: Path) -> None:
+    data = jikimi.settings.data
     (tmp_path / "known.png").write_bytes(KNOWN)
     copy = alter(KNOWN)
     with running(data, JIKIMI_CANARY_SECONDS="60") as server:

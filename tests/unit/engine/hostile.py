@@ -26,7 +26,7 @@ def encode(picture: Image.Image, kind: MediaKind | str, **options: object) -> by
     if kind == MediaKind.AVIF:
         options = {"max_threads": 1, "speed": 10, **options}
     file = io.BytesIO()
-    picture.save(file, format=kind.upper(), **options)  # type: ignore[arg-type]  # Pillow takes Any here
+    picture.save(file, format=kind.upper(), **options)
     return file.getvalue()
 
 
