@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 import structlog
@@ -28,6 +29,10 @@ PICTURES = Path(__file__).parent / "data" / "threatexchange"
 _ADDRESS = "JIKIMI_TEST_POSTGRESQL"
 
 Databases = Callable[[], str]
+
+# A machine that is busy with something else must not make a property untrue.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 class SetClock:
