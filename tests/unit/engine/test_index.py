@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jikimi.engine import snapshot
+from jikimi.engine import kernel, snapshot
 from jikimi.engine.index import Index, build_snapshot
 from jikimi.model.errors import Broken, Refused
 from jikimi.model.signal import SIGNAL_KINDS, EntryBatch, Hit, Signal
@@ -32,6 +32,10 @@ def exact_value(type_: str, base: int) -> bytes:
     """Values of which some agree in their first 8 bytes."""
     return (base // 2).to_bytes(8) + base.to_bytes(SIGNAL_KINDS[type_].length - 8)
 
+
+_ORDER, _STARTS = (
+    ("pdq.chunk_order", "pdq.chunk_blocks") if "native" in kernel.name() else ("pdq.word_order", "pdq.word_starts")
+)
 
 types = st.sampled_from(sorted(SIGNAL_KINDS))
 typed_values = types.flatmap(
@@ -220,14 +224,19 @@ def test_a_damaged_file_or_failing_changes_leave_the_index_as_it_was(tmp_path: P
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("pdq.order", lambda column: column + 1),
-        ("pdq.order", lambda column: column[:, 1:]),
-        ("pdq.order", lambda column: column.astype(np.int64)),
-        ("pdq.starts", lambda column: column[:, ::-1]),
+        (_ORDER, lambda column: column + 1),
+        (_ORDER, lambda column: column[:, 1:]),
+        (_ORDER, lambda column: column.astype(np.int64)),
+        (_STARTS, lambda column: column[:, ::-1]),
+        (_STARTS, lambda column: column[1:]),
+        (_STARTS, lambda column: None),
         ("pdq.values", lambda column: column[:, :31]),
         ("pdq.ids", lambda column: column[:-1]),
-        ("pdq.bank_ids", lambda column: column[1:]),
+        ("pdq.bank_of_row", lambda column: column[1:]),
         ("pdq.bank_ids", lambda column: column.astype(np.uint64)),
+        ("pdq.bank_of_row", lambda column: column + 1),
+        ("pdq.bank_of_row", lambda column: column.astype(np.uint8)),
+        ("pdq.bank_ids", lambda column: np.array([1, 1])),
         ("pdq.values", lambda column: None),
         ("md5.keys", lambda column: column[::-1]),
         ("md5.keys", lambda column: None),
@@ -285,12 +294,12 @@ class Crowd:
         build_snapshot(path, [self.changes(0, self.committed)], self.committed)
         self.index.load(path)
 
-    def changes(self, after: int, reached: int) -> EntryBatch:
-        return batch_of([("pdq", number, 1, self.values[number]) for number in range(after, reached)])
+    def changes(self, after: int, last: int) -> EntryBatch:
+        return batch_of([("pdq", number, 1, self.values[number]) for number in range(after, last)])
 
     def newer(self, than: int) -> Iterator[tuple[EntryBatch, int]]:
-        reached = self.committed  # read once, as a transaction would: the adding thread moves it
-        yield self.changes(than, reached), reached
+        committed = self.committed  # read once: a number must never promise rows that are not in the batch
+        yield self.changes(than, committed), committed
 
     def add(self) -> None:
         while self.added < len(self.values):
