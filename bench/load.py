@@ -86,8 +86,8 @@ def _client(
         is_known = chance.random() < _KNOWN_PART
         began = time.monotonic()
         try:
-            reply = node.scan(chance.choice((known if is_known else clean)[size]), account_ref=f"{number}-{began}")
-            answer = str(reply.body["disposition"]) if reply.status == 200 else str(reply.status)
+            reply = node.scan(chance.choice((known if is_known else clean)[size]), account_id=f"{number}-{began}")
+            answer = str(reply.body["verdict"]) if reply.status == 200 else str(reply.status)
         except Exception as error:  # noqa: BLE001 - counted, and shown
             seen.wrong.append(repr(error))
             continue

@@ -45,19 +45,19 @@ _DECISIONS = {
 _MAY_WORK_LATER = {"timeout", "busy", "decoder_failed"}
 
 
-def ask_jikimi(file: BinaryIO | bytes, *, external_id: str, account_ref: str) -> Decision:
-    """Ask about a file; `external_id` and `account_ref` are your own names for the upload and for who sent it."""
-    names = urlencode({"external_id": external_id, "account_ref": account_ref})
+def ask_jikimi(file: BinaryIO | bytes, *, content_id: str, account_id: str) -> Decision:
+    """Ask about a file; `content_id` and `account_id` are your own names for the upload and for who sent it."""
+    names = urlencode({"content_id": content_id, "account_id": account_id})
     headers = {"Authorization": f"Bearer {JIKIMI_KEY}", "Content-Type": "application/octet-stream"}
     try:
         answer = _http.request("POST", f"{JIKIMI_URL}/v1/scan?{names}", body=file, headers=headers)
         fields = answer.json()
     except (urllib3.exceptions.HTTPError, ValueError) as error:
-        _log.error("jikimi gave no answer about %s: %r", external_id, error)
+        _log.error("jikimi gave no answer about %s: %r", content_id, error)
         return Decision.TRY_LATER
     if answer.status != 200:
-        _log.error("jikimi answered %s about %s: %s", answer.status, external_id, fields)
+        _log.error("jikimi answered %s about %s: %s", answer.status, content_id, fields)
         return Decision.TRY_LATER
-    if fields["disposition"] == "unchecked" and _MAY_WORK_LATER.intersection(fields["reasons"]):
+    if fields["verdict"] == "unchecked" and _MAY_WORK_LATER.intersection(fields["reasons"]):
         return Decision.TRY_LATER
-    return _DECISIONS.get(fields["disposition"], Decision.TRY_LATER)
+    return _DECISIONS.get(fields["verdict"], Decision.TRY_LATER)

@@ -20,10 +20,10 @@ REFUSALS = {
 @app.post("/pictures", status_code=201)
 def upload(file: Annotated[UploadFile, File()]) -> dict[str, str]:
     """Take a picture. A plain `def`: asking jikimi waits, and FastAPI runs it in a thread."""
-    external_id = uuid.uuid4().hex
-    decision = ask_jikimi(file.file.read(), external_id=external_id, account_ref="user-7")
+    content_id = uuid.uuid4().hex
+    decision = ask_jikimi(file.file.read(), content_id=content_id, account_id="user-7")
     if decision in REFUSALS:
         status, text = REFUSALS[decision]
         raise HTTPException(status, text)
     # Here your site stores the file: in public for `publish`, where nobody sees it for `set aside`.
-    return {"id": external_id, "state": decision}
+    return {"id": content_id, "state": decision}

@@ -35,12 +35,12 @@ def site(environ: dict[str, Any], start_response: Callable[..., object]) -> Iter
         start_response("200 OK", [("Content-Type", "text/html")])
         return [FORM]
     file = read_file(environ)
-    external_id = uuid.uuid4().hex
+    content_id = uuid.uuid4().hex
     decision = Decision.ASK_FOR_ANOTHER_FILE
     if file:
-        decision = ask_jikimi(file, external_id=external_id, account_ref="user-7")
+        decision = ask_jikimi(file, content_id=content_id, account_id="user-7")
     if decision in FOLDERS:
-        (FOLDERS[decision] / external_id).write_bytes(file)
+        (FOLDERS[decision] / content_id).write_bytes(file)
     status, text = ANSWERS[decision]
     start_response(status, [("Content-Type", "text/plain")])
     return [text]

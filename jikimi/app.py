@@ -29,6 +29,7 @@ from jikimi.engine.pattern import alter, paint
 from jikimi.flows.account import write_totals
 from jikimi.flows.canary import Canary, Sighting, is_fresh, prepare, send
 from jikimi.flows.index import follow, open_index, renew
+from jikimi.flows.once import forget
 from jikimi.flows.recheck import recheck, sweep
 from jikimi.flows.scan import RECHECK
 from jikimi.model.errors import JikimiError, Refused
@@ -129,6 +130,7 @@ class Service:
                 Task(name="canary", every=settings.canary_seconds, run=self._send_canary),
                 Task(name="jobs", every=_JOBS_SECONDS, run=lambda: run_due_jobs(kit, {RECHECK: recheck})),
                 Task(name="renew", every=_RENEW_SECONDS, run=lambda: renew(kit)),
+                Task(name="forget", every=_SWEEP_SECONDS, run=lambda: forget(kit)),
                 Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),
             ],
         )

@@ -54,6 +54,14 @@ class Totals:
     events: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer that was given: a digest of what was asked, and the answer as the caller saw it."""
+
+    asked: str
+    answer: dict[str, object]
+
+
 class Banks(Protocol):
     """Banks by name; a deleted bank is not seen any more."""
 
@@ -130,6 +138,14 @@ class Keys(Protocol):
     def revoke(self, name: str, at: datetime) -> None: ...
 
 
+class Replies(Protocol):
+    """Answers given under a caller's Idempotency-Key, by the caller's name and the digest of that key."""
+
+    def get(self, source: str, key: str) -> Reply | None: ...
+    def add(self, source: str, key: str, reply: Reply, at: datetime) -> None: ...
+    def purge(self, before: datetime) -> int: ...
+
+
 class Counters(Protocol):
     """Totals by day, source and disposition."""
 
@@ -154,6 +170,8 @@ class Tx(Protocol):
     def jobs(self) -> Jobs: ...
     @property
     def keys(self) -> Keys: ...
+    @property
+    def replies(self) -> Replies: ...
     @property
     def counters(self) -> Counters: ...
 

@@ -274,7 +274,7 @@ def _errors() -> str:
         f"# Errors\n\n{_MADE}"
         "Codes are stable: programs may switch on them. Messages may change. `{…}` stands for what is known at the "
         "time.\n\n"
-        'Over HTTP, every error is `{"error": {"code": …, "message": …}}`. On the command line it is one line on '
+        "Over HTTP, every error is a problem (RFC 9457) with a `code`. On the command line it is one line on "
         "stderr that ends in the code in brackets.\n\n"
         "| family | what to do |\n| --- | --- |\n"
         "| `Refused` | Change something in the call. |\n"

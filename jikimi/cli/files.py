@@ -67,7 +67,7 @@ def scan_files(paths: Paths, workers: Workers = None, data: Data = None, as_json
         task = bar.add_task("scan", total=None)
         at_once = workers or settings_of(data).workers
         for path, answer in _in_order(_walk(paths), lambda path: _scanned(kit, path), at_once):
-            found[answer.disposition] = found.get(answer.disposition, 0) + 1
+            found[answer.verdict] = found.get(answer.verdict, 0) + 1
             bar.advance(task)
             if as_json:
                 write_json({"path": os.fspath(path), **_fields(answer)})
@@ -119,10 +119,10 @@ def list_scans(
             write_json(answer)
         return
     write_table(
-        ("scan", "received", "answer", "reasons", "source", "external id", "case"),
+        ("scan", "received", "answer", "reasons", "source", "content id", "case"),
         [
-            (a.scan_id, f"{a.received_at:%Y-%m-%d %H:%M:%S}", a.disposition, ", ".join(a.reasons), a.source,
-             a.external_id, a.case_id or "")
+            (a.scan_id, f"{a.received_at:%Y-%m-%d %H:%M:%S}", a.verdict, ", ".join(a.reasons), a.source,
+             a.content_id, a.case_id or "")
             for a in answers
         ],
     )  # fmt: skip
@@ -214,7 +214,7 @@ def _scanned(kit: Kit, path: Path) -> ScanAnswer:
     from jikimi.model.scan import MAX_REFERENCE, Upload
 
     name = storable(os.fspath(path))[-MAX_REFERENCE:]
-    upload = Upload(source=actor(), received_at=kit.clock(), external_id=name)
+    upload = Upload(source=actor(), received_at=kit.clock(), content_id=name)
     try:
         file = open_regular(path)
     except Refused:
@@ -230,12 +230,12 @@ def _fields(answer: ScanAnswer) -> dict[str, Any]:
 
 
 def _scan_line(path: Path, answer: ScanAnswer) -> str:
-    line = f"{answer.disposition:9} {shown(os.fspath(path))}"
+    line = f"{answer.verdict:9} {shown(os.fspath(path))}"
     if answer.reasons:
         line += f"  {', '.join(answer.reasons)}"
     if answer.matches:
         first = answer.matches[0]
-        line += f"  {first.bank} {first.type} distance {first.distance}"
+        line += f"  {first.bank} {first.signal_type} distance {first.distance}"
     if answer.case_id:
         line += f"  {answer.case_id}"
     return line

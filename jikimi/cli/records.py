@@ -71,10 +71,10 @@ def show_case(
     for account in case.accounts:
         say(f"    account {account}")
     write_table(
-        ("upload", "answer", "source", "external id", "matched"),
+        ("upload", "answer", "source", "content id", "matched"),
         [
-            (s.scan_id, s.disposition, s.source, s.external_id,
-             ", ".join(f"{m.bank} {m.type} distance {m.distance}" for m in s.matches[:3]))
+            (s.scan_id, s.verdict, s.source, s.content_id,
+             ", ".join(f"{m.bank} {m.signal_type} distance {m.distance}" for m in s.matches[:3]))
             for s in story.scans
         ],
     )  # fmt: skip

@@ -14,7 +14,7 @@ from jikimi.model.ids import CaseId, ScanId
 from jikimi.model.match import Coverage, Disposition, Match, Verdict
 from jikimi.model.media import MediaKind
 from jikimi.model.scan import Content, Scan, Upload
-from jikimi.model.signal import Variant
+from jikimi.model.signal import Signal, Variant
 
 
 class SqlScans:
@@ -90,6 +90,8 @@ def _outcome(scan: Scan) -> dict[str, Any]:
         "disposition": scan.verdict.disposition,
         "reasons": list(scan.verdict.reasons),
         "coverage": asdict(scan.verdict.coverage),
+        "signals": [[one.type, one.text, one.quality, one.frame] for one in scan.signals],
+        "elapsed_ms": scan.elapsed_ms,
         "case_id": scan.case_id,
         "rechecked_at": scan.rechecked_at,
     }
@@ -100,7 +102,12 @@ def _scan(row: Row[Any], found: tuple[Match, ...]) -> Scan:
     return Scan(
         id=ScanId(row.id),
         upload=Upload(
-            source=row.source, received_at=row.received_at, external_id=row.external_id, account_ref=row.account_ref
+            source=row.source,
+            received_at=row.received_at,
+            content_id=row.content_id,
+            account_id=row.account_id,
+            url=row.url,
+            filename=row.filename,
         ),
         content=Content(
             kind=MediaKind(row.kind),
@@ -114,6 +121,11 @@ def _scan(row: Row[Any], found: tuple[Match, ...]) -> Scan:
         verdict=Verdict(
             disposition=Disposition(row.disposition), reasons=tuple(row.reasons), matches=found, coverage=coverage
         ),
+        signals=tuple(
+            Signal(type=type_, value=bytes.fromhex(value), quality=quality, frame=frame)
+            for type_, value, quality, frame in row.signals
+        ),
+        elapsed_ms=row.elapsed_ms,
         case_id=row.case_id,
         rechecked_at=row.rechecked_at,
     )

@@ -75,8 +75,12 @@ scans = _table(
     Column("id", Text, primary_key=True),
     Column("received_at", UtcTime, nullable=False),
     Column("source", Text, nullable=False),
-    Column("external_id", Text, nullable=False),
-    Column("account_ref", Text, nullable=False),
+    Column("content_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("signals", JsonText, nullable=False, comment="lists of type, value, quality, frame"),
+    Column("elapsed_ms", Integer, nullable=False),
     Column("kind", Text, nullable=False),
     Column("size", BIG, nullable=False),
     Column("sha256", Text, nullable=False),
@@ -167,6 +171,16 @@ keys = _table(
     Column("scopes", JsonText, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("revoked_at", UtcTime),
+)
+
+replies = _table(
+    "replies",
+    Column("source", Text, primary_key=True),
+    Column("key", Text, primary_key=True, comment="sha256 of the caller's Idempotency-Key"),
+    Column("asked", Text, nullable=False, comment="sha256 of what was asked"),
+    Column("answer", JsonText, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Index("ix_replies_at", "at"),
 )
 
 counters = _table(

@@ -22,6 +22,7 @@ from jikimi.db.engine import WRITES, open_engine
 from jikimi.db.entries import SqlEntries
 from jikimi.db.jobs import SqlJobs
 from jikimi.db.keys import SqlKeys
+from jikimi.db.replies import SqlReplies
 from jikimi.db.scans import SqlScans
 from jikimi.db.schema import clocks
 from jikimi.model.errors import Broken, Refused, Unavailable
@@ -70,6 +71,11 @@ class SqlTx:
     def keys(self) -> SqlKeys:
         """Keys of programs."""
         return SqlKeys(self._connection)
+
+    @cached_property
+    def replies(self) -> SqlReplies:
+        """Answers given under an Idempotency-Key."""
+        return SqlReplies(self._connection)
 
     @cached_property
     def counters(self) -> SqlCounters:

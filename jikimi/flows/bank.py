@@ -161,6 +161,15 @@ def withdraw_entry(kit: Kit, actor: str, name: str, signal: Signal) -> BankEntry
     return entry
 
 
+def withdraw_number(kit: Kit, actor: str, name: str, number: int) -> BankEntry:
+    """Withdraw an entry by its number."""
+    with kit.store.read() as tx:
+        bank, entry = named(tx, name), tx.entries.live({number}).get(number)
+    if entry is None or entry.bank_id != bank.id:
+        raise Refused("entry_unknown", f"Bank {name} holds no entry {number} that could be withdrawn.")
+    return withdraw_entry(kit, actor, name, entry.signal)
+
+
 def import_lines(
     kit: Kit, actor: str, name: str, lines: Iterable[ListLine], *, on_bad: Callable[[BadLine], None]
 ) -> Imported:

@@ -40,7 +40,7 @@ def recheck(kit: Kit, job: Job) -> None:
     if needs_recheck(verdict) and not is_last_try(job):  # 3
         raise Unavailable("recheck_undecided", f"Scan {scan_id} could not be checked this time either.")
     now = kit.clock()
-    new = replace(old, content=examination.content, verdict=verdict, rechecked_at=now)
+    new = replace(old, content=examination.content, verdict=verdict, signals=examination.signals, rechecked_at=now)
     with kit.store.begin() as tx:  # 4
         new = file_scan(kit, tx, new, verb="scan.rechecked")
         tx.scans.settle(new)

@@ -63,12 +63,24 @@ class Examination:
     frames: int
     faults: tuple[Reason, ...]
 
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """All signals that were compared, as the picture lies."""
+        return (*self.digests, *(seen.view.signal for seen in self.seen))
+
 
 def scan(kit: Kit, upload: Upload, file: BinaryIO) -> Scan:
     """Check a file that can be read and sought; the answer is stored as far as it has to be."""
     examination = examine(kit.reader, file)
     verdict = judge(kit, examination)
-    answer = Scan(id=ScanId(kit.ids("scan")), upload=upload, content=examination.content, verdict=verdict)
+    answer = Scan(
+        id=ScanId(kit.ids("scan")),
+        upload=upload,
+        content=examination.content,
+        verdict=verdict,
+        signals=examination.signals,
+        elapsed_ms=_milliseconds(upload.received_at, kit.clock()),
+    )
     kept = needs_recheck(verdict)
     if kept:
         file.seek(0)
@@ -255,6 +267,10 @@ def _open_or_join(kit: Kit, tx: Tx, answer: Scan, now: datetime) -> CaseId:
     facts = {"scan": answer.id, "kind": case.kind.value, "disposition": answer.verdict.disposition.value}
     tx.audit.append(at=now, actor=answer.upload.source, verb=verb, object_=case.id, detail=facts)
     return case.id
+
+
+def _milliseconds(begin: datetime, end: datetime) -> int:
+    return int((end - begin).total_seconds() * 1000)
 
 
 def _distinct(seen: Sequence[Seen]) -> tuple[Seen, ...]:

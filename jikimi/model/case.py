@@ -63,7 +63,7 @@ def open_case(case_id: CaseId, upload: Upload, content: Content, verdict: Verdic
         opened_at=at,
         updated_at=at,
         contents=(content.sha256,),
-        accounts=(upload.account_ref,) if upload.account_ref else (),
+        accounts=(upload.account_id,) if upload.account_id else (),
     )
 
 

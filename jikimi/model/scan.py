@@ -13,9 +13,10 @@ from jikimi.model.bank import Category
 from jikimi.model.ids import CaseId, ScanId
 from jikimi.model.match import Disposition, Verdict
 from jikimi.model.media import RETRYABLE, MediaKind, Reason
+from jikimi.model.signal import Signal
 
 MAX_REFERENCE = 1024
-"""Characters of `external_id` and `account_ref`; longer ones are refused at the door."""
+"""Characters of `content_id` and `account_id`; longer ones are refused at the door."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +25,10 @@ class Upload:
 
     source: str
     received_at: datetime
-    external_id: str = ""
-    account_ref: str = ""
+    content_id: str = ""
+    account_id: str = ""
+    url: str = ""
+    filename: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +46,14 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """A check that is remembered."""
+    """A check that is remembered. `signals` are what was compared; `elapsed_ms` is how long the answer took."""
 
     id: ScanId
     upload: Upload
     content: Content
     verdict: Verdict
+    signals: tuple[Signal, ...] = ()
+    elapsed_ms: int = 0
     case_id: CaseId | None = None
     rechecked_at: datetime | None = None
 

@@ -25,4 +25,4 @@ def ask_front_door(address: str, picture: bytes, key: str) -> str:
         raise Unavailable("front_door_silent", "the service gave no answer", detail=str(error)) from error
     if answer.status != 200:
         raise Unavailable("front_door_refused", f"the service answered {answer.status}")
-    return str(fields.get("disposition"))
+    return str(fields.get("verdict"))

@@ -34,7 +34,7 @@ def test_a_bank_from_its_making_to_its_end(jikimi_on_both: Command, tmp_path: Pa
 
     added = jikimi("bank", "add", "known", picture, "--signal", f"md5:{MD5}", "--json").object
     assert added == {"bank": "known", "added": 3, "present": 0}
-    assert jikimi("scan", copy, "--json", code=1).object["disposition"] == "block"
+    assert jikimi("scan", copy, "--json", code=1).object["verdict"] == "block"
 
     exported = jikimi("bank", "export", "known").objects
     assert {entry["type"] for entry in exported} == {"sha256", "pdq", "md5"}
@@ -43,7 +43,7 @@ def test_a_bank_from_its_making_to_its_end(jikimi_on_both: Command, tmp_path: Pa
 
     withdrawn = jikimi("bank", "withdraw", "known", f"pdq:{pdq}", "--json").object
     assert (withdrawn["type"], withdrawn["value"]) == ("pdq", pdq)
-    assert jikimi("scan", copy, "--json").object["disposition"] == "clear"
+    assert jikimi("scan", copy, "--json").object["verdict"] == "clear"
     shown = jikimi("bank", "show", "known", "--json").object
     assert (shown["entries"], shown["withdrawn"]) == ({"md5": 1, "pdq": 0, "sha256": 1}, 1)
 

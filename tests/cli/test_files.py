@@ -20,7 +20,8 @@ KNOWN, OTHER = paint(1), paint(2)
 COPY = alter(KNOWN)
 _WEE = PICTURES / "misc" / "wee.jpg"
 _SCAN_KEYS = {
-    "path", "scan_id", "disposition", "reasons", "matches", "coverage", "case_id", "external_id", "account_ref",
+    "path", "scan_id", "verdict", "reasons", "signals", "matches", "coverage", "elapsed_ms", "url", "filename",
+    "case_id", "content_id", "account_id",
     "source", "received_at", "rechecked_at", "kind", "size", "sha256", "sha1", "md5", "width", "height",
 }  # fmt: skip
 
@@ -90,7 +91,7 @@ def test_scan_of_strange_files(jikimi: Command, bank: str, tmp_path: Path) -> No
     strange_folder(tmp_path / "files")
     answers = jikimi("scan", tmp_path / "files", "--json", "--workers", "3", code=1).objects
     assert all(set(answer) == _SCAN_KEYS for answer in answers)
-    assert [(Path(answer["path"]).name, answer["disposition"], answer["reasons"]) for answer in answers] == [
+    assert [(Path(answer["path"]).name, answer["verdict"], answer["reasons"]) for answer in answers] == [
         ("dangling", "unchecked", ["unreadable"]),
         ("empty.png", "unchecked", ["empty"]),
         ("not \udcff\udcfe text.png", "clear", []),
@@ -103,8 +104,8 @@ def test_scan_of_strange_files(jikimi: Command, bank: str, tmp_path: Path) -> No
     assert blocked["case_id"].startswith("case_")
     assert blocked["source"].startswith("cli:")
     remembered = jikimi("scans", "--json").objects
-    assert {scan["disposition"] for scan in remembered} == {"unchecked", "block"}
-    assert [scan["disposition"] for scan in jikimi("scans", "--unchecked", "--json").objects] == ["unchecked"] * 4
+    assert {scan["verdict"] for scan in remembered} == {"unchecked", "block"}
+    assert [scan["verdict"] for scan in jikimi("scans", "--unchecked", "--json").objects] == ["unchecked"] * 4
     assert len(jikimi("scans", "--limit", "2", "--json").objects) == 2
     assert "\x1b" not in jikimi("scans").out
 
@@ -134,7 +135,7 @@ def test_a_folder_that_cannot_be_looked_into_is_not_clear(jikimi: Command, tmp_p
     finally:
         os.chdir(before)
     (answer,) = jikimi("scan", top, "--json", code=2).objects
-    assert (answer["disposition"], answer["reasons"]) == ("unchecked", ["unreadable"])
+    assert (answer["verdict"], answer["reasons"]) == ("unchecked", ["unreadable"])
     assert jikimi("hash", top, "--json", code=2).object["unchecked"] == "unreadable"
 
 

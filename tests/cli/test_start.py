@@ -78,15 +78,15 @@ def test_what_a_command_adds_a_running_service_matches_within_a_second(jikimi: C
     with running(data, JIKIMI_CANARY_SECONDS="60") as server:
         wait_until_ready(server)
         jikimi("bank", "create", "known", "--category", "csam", "--on-match", "block")
-        assert server.ask("POST", "/v1/scan", body=copy).body["disposition"] == "clear"
+        assert server.ask("POST", "/v1/scan", body=copy).body["verdict"] == "clear"
         jikimi("bank", "add", "known", tmp_path / "known.png")
         time.sleep(1.0)
-        assert server.ask("POST", "/v1/scan", body=copy).body["disposition"] == "block"
+        assert server.ask("POST", "/v1/scan", body=copy).body["verdict"] == "block"
         # A key that a command makes opens at once, and a bank that a command deletes is gone at once.
         key = jikimi("key", "create", "late", "--scope", "scan").out.strip()
-        assert server.ask("POST", "/v1/scan", key=key, body=copy).body["disposition"] == "block"
+        assert server.ask("POST", "/v1/scan", key=key, body=copy).body["verdict"] == "block"
         jikimi("bank", "delete", "known", "--yes")
-        assert server.ask("POST", "/v1/scan", key=key, body=copy).body["disposition"] == "clear"
+        assert server.ask("POST", "/v1/scan", key=key, body=copy).body["verdict"] == "clear"
         jikimi("key", "revoke", "late")
         assert server.ask("POST", "/v1/scan", key=key, body=copy).status == 401
 
@@ -97,7 +97,7 @@ def test_a_demonstration_answers_block_as_it_promises(tmp_path: Path) -> None:
         key = (server.data / "demo" / "key").read_text().strip()
         altered = (server.data / "demo" / "altered.jpg").read_bytes()
         reply = server.ask("POST", "/v1/scan", key=key, body=altered)
-        assert reply.body["disposition"] == "block"
+        assert reply.body["verdict"] == "block"
         assert [match["bank"] for match in reply.body["matches"]] == ["demo"]
         assert (server.data / "demo" / "key").stat().st_mode & 0o077 == 0
 

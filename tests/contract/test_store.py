@@ -401,7 +401,7 @@ def a_match(entry_id: int = 7) -> Match:
 def a_scan(id_: str, *matches: Match, disposition: Disposition = Disposition.UNCHECKED, at: datetime = NOON) -> Scan:
     return Scan(
         id=ScanId(id_),
-        upload=Upload(source="web", received_at=at, external_id="post/1", account_ref="한국어"),
+        upload=Upload(source="web", received_at=at, content_id="post/1", account_id="한국어"),
         content=Content(kind=MediaKind.PNG, size=2**40, sha256="aa", sha1="bb", md5="cc", width=640, height=480),
         verdict=Verdict(
             disposition=disposition,

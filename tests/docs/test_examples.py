@@ -24,7 +24,7 @@ ASK = """
 import sys
 from ask_jikimi import ask_jikimi
 with open(sys.argv[1], "rb") as file:
-    print(ask_jikimi(file, external_id="picture 1&2", account_ref="ü").value)
+    print(ask_jikimi(file, content_id="picture 1&2", account_id="ü").value)
 """
 NOBODY_THERE = "http://127.0.0.1:9"
 

@@ -37,10 +37,9 @@ class Reply:
     @property
     def code(self) -> str:
         """The stable code of an error, which always has the same shape."""
-        assert set(self.body) == {"error"}, self.body
-        assert set(self.body["error"]) == {"code", "message"}, self.body
-        assert "\n" not in self.body["error"]["message"]
-        return str(self.body["error"]["code"])
+        assert set(self.body) >= {"type", "title", "status", "detail", "code"}, self.body
+        assert "\n" not in self.body["detail"]
+        return str(self.body["code"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

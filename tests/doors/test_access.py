@@ -18,7 +18,7 @@ _ROUTES: list[tuple[str, str, object, set[str]]] = [
     ("DELETE", "/v1/banks/none", None, {"banks"}),
     ("GET", "/v1/banks/none/entries", None, {"banks"}),
     ("POST", "/v1/banks/none/entries", {"signals": []}, {"banks"}),
-    ("POST", "/v1/banks/none/files", None, {"banks"}),
+    ("DELETE", "/v1/banks/none/entries/1", None, {"banks"}),
     ("DELETE", f"/v1/banks/none/entries/md5/{_NOBODY}", None, {"banks"}),
     ("GET", "/v1/cases", None, {"read"}),
     ("GET", "/v1/cases/none", None, {"read"}),
@@ -32,7 +32,8 @@ _OPEN = {"/healthz", "/readyz"}
 def test_no_route_is_forgotten_here(server: Server) -> None:
     described = server.ask("GET", "/openapi.json", key="").body["paths"]
     tested = {
-        (method, path.replace("/none", "/{}").replace(f"/md5/{_NOBODY}", "/{}/{}")) for method, path, *_ in _ROUTES
+        (method, path.replace("/none", "/{}").replace("/entries/1", "/entries/{}").replace(f"/md5/{_NOBODY}", "/{}/{}"))
+        for method, path, *_ in _ROUTES
     }
     found = set()
     for path, operations in described.items():
@@ -102,7 +103,7 @@ def test_every_error_has_one_shape(server: Server, method: str, path: str, statu
 
 
 def test_records_are_read_in_pages(server: Server) -> None:
-    made = [server.ask("POST", f"/v1/scan?external_id=page{number}", body=b"").body for number in range(3)]
+    made = [server.ask("POST", f"/v1/scan?content_id=page{number}", body=b"").body for number in range(3)]
     page = server.ask("GET", "/v1/scans?limit=2").body
     assert len(page["scans"]) == 2
     seen = [scan["scan_id"] for scan in page["scans"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
@@ -66,11 +67,11 @@ def test_entries_are_read_in_pages(server: Server) -> None:
 
 def test_a_picture_is_added_as_body_or_form_and_protects_at_once(server: Server) -> None:
     name = make_bank(server, on_match="block")
-    path = f"/v1/banks/{name}/files?note=from%20us"
+    path = f"/v1/banks/{name}/entries?note=from%20us"
     assert server.ask("POST", path, key="banks", body=KNOWN).body == {"added": 2, "present": 0, "unchecked": []}
     again = server.ask("POST", path, fields={"file": ("a.png", KNOWN, "image/png")})
     assert again.body == {"added": 0, "present": 2, "unchecked": []}
-    assert server.ask("POST", "/v1/scan", body=alter(KNOWN)).body["disposition"] == "block"
+    assert server.ask("POST", "/v1/scan", body=alter(KNOWN)).body["verdict"] == "block"
     entries = server.ask("GET", f"/v1/banks/{name}/entries").body["entries"]
     assert {(entry["type"], entry["note"]) for entry in entries} == {("sha256", "from us"), ("pdq", "from us")}
     damaged = server.ask("POST", path, body=KNOWN[:3000])
@@ -80,11 +81,11 @@ def test_a_picture_is_added_as_body_or_form_and_protects_at_once(server: Server)
 
 def test_a_file_that_cannot_be_added_is_refused(server: Server) -> None:
     name = make_bank(server)
-    too_large = server.ask("POST", f"/v1/banks/{name}/files", body=bytes(2 * 1024 * 1024))
+    too_large = server.ask("POST", f"/v1/banks/{name}/entries", body=bytes(2 * 1024 * 1024))
     assert (too_large.status, too_large.code) == (413, "body_too_large")
-    empty = server.ask("POST", f"/v1/banks/{name}/files", body=b"")
+    empty = server.ask("POST", f"/v1/banks/{name}/entries", body=b"")
     assert (empty.status, empty.code) == (400, "empty")
-    nowhere = server.ask("POST", "/v1/banks/none/files", body=KNOWN)
+    nowhere = server.ask("POST", "/v1/banks/none/entries", body=KNOWN)
     assert (nowhere.status, nowhere.code) == (404, "bank_unknown")
 
 
@@ -152,3 +153,24 @@ def test_a_bank_that_is_not_there(server: Server, name: str) -> None:
         reply = server.ask(method, f"/v1/banks/{name}{path}")
         assert reply.status in (404, 405, 422), reply.body
         assert reply.code
+
+
+def test_a_list_of_any_length_is_added_as_ndjson_and_bad_lines_are_told(server: Server) -> None:
+    name = make_bank(server)
+    lines = [json.dumps({"type": "md5", "value": f"{number:032x}"}) for number in range(1500)]
+    body = "\n".join([*lines, "no json"]).encode()
+    added = server.ask(
+        "POST", f"/v1/banks/{name}/entries", body=body, headers={"Content-Type": "application/x-ndjson"}
+    ).body
+    assert (added["added"], added["present"]) == (1500, 0)
+    assert [told.partition(":")[0] for told in added["unchecked"]] == ["line 1501"]
+
+
+def test_an_entry_is_withdrawn_by_its_number(server: Server) -> None:
+    name, other = make_bank(server), make_bank(server)
+    server.ask("POST", f"/v1/banks/{name}/entries", json_={"signals": [{"type": "md5", "value": MD5}]})
+    (entry,) = server.ask("GET", f"/v1/banks/{name}/entries").body["entries"]
+    assert server.ask("DELETE", f"/v1/banks/{other}/entries/{entry['id']}").code == "entry_unknown"
+    assert server.ask("DELETE", f"/v1/banks/{name}/entries/{entry['id']}").body["value"] == MD5
+    assert server.ask("GET", f"/v1/banks/{name}/entries").body["entries"] == []
+    assert server.ask("DELETE", f"/v1/banks/{name}/entries/{entry['id']}").code == "entry_unknown"

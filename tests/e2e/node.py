@@ -42,7 +42,7 @@ class Reply:
     @property
     def code(self) -> str:
         """The stable code of an error."""
-        return str(self.body["error"]["code"])
+        return str(self.body["code"])
 
 
 class Node:
@@ -176,7 +176,7 @@ class Node:
         answer = self._pool.request(
             method, target, body=body, headers={"Authorization": f"Bearer {self.key}", **headers}, retries=False
         )
-        is_json = answer.headers.get("content-type", "").startswith("application/json")
+        is_json = "json" in answer.headers.get("content-type", "")
         return Reply(status=answer.status, body=answer.json() if is_json else answer.data.decode())
 
     def _end(self, how: signal.Signals) -> int:

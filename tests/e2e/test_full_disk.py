@@ -57,7 +57,7 @@ def node(request: pytest.FixtureRequest, disk: Path) -> Iterator[Node]:
 
 def test_a_full_disk_answers_nothing_it_cannot_keep(node: Node, disk: Path) -> None:
     answered = [node.scan(COPY), node.scan(DAMAGED)]
-    assert [reply.body["disposition"] for reply in answered] == ["block", "unchecked"]
+    assert [reply.body["verdict"] for reply in answered] == ["block", "unchecked"]
 
     refused = until_full(node, disk, answered)
     for reply in refused:
@@ -69,7 +69,7 @@ def test_a_full_disk_answers_nothing_it_cannot_keep(node: Node, disk: Path) -> N
     while (reply := node.scan(COPY)).status != 200 or node.get("/readyz").status != 200:
         assert time.monotonic() < end, f"not healed: {reply.body}"
         time.sleep(0.1)
-    assert reply.body["disposition"] == "block"
+    assert reply.body["verdict"] == "block"
     answered.append(reply)
 
     node.stop()
@@ -79,7 +79,7 @@ def test_a_full_disk_answers_nothing_it_cannot_keep(node: Node, disk: Path) -> N
         for one in answered:
             scan = tx.scans.get(ScanId(one.body["scan_id"]))
             assert scan is not None
-            assert scan.verdict.disposition == one.body["disposition"]
+            assert scan.verdict.disposition == one.body["verdict"]
     store.close()
 
 
@@ -91,7 +91,7 @@ def until_full(node: Node, disk: Path, answered: list[Reply]) -> list[Reply]:
             take_all(disk, filler.fileno())
             for reply in (node.scan(COPY), node.scan(DAMAGED)):
                 (answered if reply.status == 200 else refused).append(reply)
-                assert reply.status != 200 or reply.body["disposition"] in ("block", "unchecked")
+                assert reply.status != 200 or reply.body["verdict"] in ("block", "unchecked")
     return refused
 
 

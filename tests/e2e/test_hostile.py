@@ -104,7 +104,7 @@ def send(node: Node, content: Body) -> Reply:
     """Send something hostile within bounds, and then something good."""
     with bounded(node):
         reply = node.scan(content)
-    assert node.scan(COPY).body["disposition"] == "block"
+    assert node.scan(COPY).body["verdict"] == "block"
     return reply
 
 
@@ -112,7 +112,7 @@ def send(node: Node, content: Body) -> Reply:
 def test_a_hostile_file_has_its_reason(node: Node, name: str) -> None:
     content, reason = FILES[name]
     reply = send(node, content)
-    assert (reply.status, reply.body["disposition"]) == (200, "unchecked")
+    assert (reply.status, reply.body["verdict"]) == (200, "unchecked")
     assert len(reply.body["sha256"]) == 64
     reasons = set(reply.body["reasons"]) - {"quality_low"}  # what was decoded of it may be one colour
     assert reasons == {reason} if reason else reasons <= NO_PICTURE
@@ -123,19 +123,19 @@ def test_a_hostile_file_has_its_reason(node: Node, name: str) -> None:
 def test_a_tiff_that_leads_in_circles_ends(node: Node) -> None:
     reply = send(node, hostile.tiff_ring())
     assert reply.status == 200
-    assert reply.body["disposition"] in ("clear", "unchecked")
+    assert reply.body["verdict"] in ("clear", "unchecked")
 
 
 @pytest.mark.parametrize("source", [zeros(GIGABYTE), endless_gif()], ids=["a gigabyte of zeros", "endless gif"])
 def test_a_stream_without_end_is_too_large(node: Node, source: Iterator[bytes]) -> None:
     reply = send(node, source)
-    assert (reply.status, reply.body["disposition"], reply.body["reasons"]) == (200, "unchecked", ["too_large"])
+    assert (reply.status, reply.body["verdict"], reply.body["reasons"]) == (413, "unchecked", ["too_large"])
 
 
 def test_an_announced_gigabyte_is_too_large(node: Node) -> None:
     with bounded(node):
         reply = node.scan(zeros(GIGABYTE), length=GIGABYTE)
-    assert (reply.body["disposition"], reply.body["reasons"], reply.body["size"]) == (
+    assert (reply.body["verdict"], reply.body["reasons"], reply.body["size"]) == (
         "unchecked",
         ["too_large"],
         GIGABYTE,
@@ -155,8 +155,8 @@ def test_many_bombs_at_once_are_no_more_than_one(node: Node) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    assert [reply.body["disposition"] for reply in replies] == ["unchecked"] * len(bombs)
-    assert node.scan(COPY).body["disposition"] == "block"
+    assert [reply.body["verdict"] for reply in replies] == ["unchecked"] * len(bombs)
+    assert node.scan(COPY).body["verdict"] == "block"
 
 
 def test_names_with_line_breaks_stay_one_line(node: Node, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_names_with_line_breaks_stay_one_line(node: Node, tmp_path: Path) -> Non
     for name in names:
         Path(bytes(folder).decode() + "/" + name.decode("utf-8", "surrogateescape")).write_bytes(COPY)
     lines = node.run("scan", "--json", folder, expect=1).splitlines()
-    assert [json.loads(line)["disposition"] for line in lines] == ["block"] * len(names)
+    assert [json.loads(line)["verdict"] for line in lines] == ["block"] * len(names)
     lines = node.run("scan", folder, expect=1).splitlines()
     assert len(lines) == len(names) + 1
     assert all(line.isprintable() for line in lines)

@@ -73,10 +73,10 @@ class Crowd:
         while not self.gone.is_set():
             expected = chance.choice(list(self.files))
             try:
-                reply = self.node.scan(chance.choice(self.files[expected]), account_ref=f"account-{chance.random()}")
+                reply = self.node.scan(chance.choice(self.files[expected]), account_id=f"account-{chance.random()}")
             except HTTPError:
                 continue  # nobody was told anything
-            if reply.status != 200 or reply.body["disposition"] != expected:
+            if reply.status != 200 or reply.body["verdict"] != expected:
                 self.surprises.append(f"{expected}: {reply.status} {reply.body}")
                 continue
             self.answers.append(_answered(reply.body))
@@ -85,7 +85,7 @@ class Crowd:
 def _answered(body: dict[str, Any]) -> Answered:
     return Answered(
         at=time.monotonic(),
-        disposition=body["disposition"],
+        disposition=body["verdict"],
         scan_id=body["scan_id"],
         sha256=body["sha256"],
         case_id=body["case_id"],
@@ -128,7 +128,7 @@ def test_a_service_that_is_asked_to_stop_loses_not_even_a_counter(node: Node, fi
     node.start()
     sessions = family(node.pid)
     for _ in range(5):
-        assert node.scan(files["clear"][0]).body["disposition"] == "clear"
+        assert node.scan(files["clear"][0]).body["verdict"] == "clear"
     assert node.stop() == 0
     assert_gone(sessions)
     store = SqlStore(node.database)

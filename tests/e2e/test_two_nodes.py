@@ -75,17 +75,17 @@ def test_an_entry_added_by_a_command_is_matched_by_running_servers(pair: Pair, t
     picture = tmp_path / "known.png"
     picture.write_bytes(paint(2))
     altered = alter(paint(2))
-    assert pair.other.scan(altered).body["disposition"] == "clear"
+    assert pair.other.scan(altered).body["verdict"] == "clear"
     pair.one.run("bank", "add", "block", picture)
     for node in (pair.one, pair.other):
-        assert_soon(lambda node=node: node.scan(altered).body["disposition"] == "block")  # type: ignore[misc]
+        assert_soon(lambda node=node: node.scan(altered).body["verdict"] == "block")  # type: ignore[misc]
 
 
 def test_a_change_of_policy_counts_on_the_other_at_once(pair: Pair) -> None:
     altered = alter(paint(1))
 
     def disposition() -> str:
-        return str(pair.other.scan(altered).body["disposition"])
+        return str(pair.other.scan(altered).body["verdict"])
 
     assert disposition() == "block"
     for change, expected in (

@@ -37,7 +37,7 @@ def make_bank(
 
 def upload(kit: Kit, picture: bytes, *, account: str = "", name: str = "", source: str = "forum") -> Scan:
     """An upload arrives and is answered."""
-    said = Upload(source=source, received_at=kit.clock(), external_id=name, account_ref=account)
+    said = Upload(source=source, received_at=kit.clock(), content_id=name, account_id=account)
     return scan(kit, said, io.BytesIO(picture))
 
 

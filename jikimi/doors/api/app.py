@@ -9,17 +9,17 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jikimi.doors.api import banks, health, records, scan
-from jikimi.doors.shared.errors import ErrorAnswer, install
+from jikimi.doors.api import banks, docs, health, records, scan
+from jikimi.doors.shared.errors import Problem, install
 from jikimi.ports import Kit
 
 _DESCRIPTION = """Check uploads against banks of known pictures.
 
-Every answer that is an error has the shape `{"error": {"code", "message"}}`. Codes are stable; messages say what to do
-next. A `503` means that nothing could be checked or stored: treat it as `unchecked`, never as `clear`."""
+Every answer that is an error is a problem (RFC 9457) with a `code`. Codes are stable; `detail` says what to do next.
+A `503` means that nothing could be checked or stored: treat it as `unchecked`, never as `clear`."""
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer, "description": meaning}
+    status: {"model": Problem, "description": meaning}
     for status, meaning in {
         400: "Something about the request has to change.",
         401: "There is no valid key.",
@@ -44,6 +44,7 @@ def build_api(kit: Kit, problems: Callable[[], dict[str, str]], version: str) ->
     for router in (scan.routes(kit), banks.routes(kit), records.routes(kit)):
         app.include_router(router)
     _describe_keys(app)
+    docs.install(app)
 
     app.add_middleware(_NeverStored)
     return app

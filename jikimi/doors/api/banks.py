@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request
-from pydantic import Field
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from jikimi.doors.shared.answers import BankAnswer, EntryAnswer, bank_answer, entry_answer
 from jikimi.doors.shared.auth import authorised
@@ -19,14 +20,18 @@ from jikimi.flows.bank import (
     create_bank,
     delete_bank,
     entries_of_file,
+    import_lines,
     list_banks,
     named,
     resume_bank,
     show_bank,
     withdraw_entry,
+    withdraw_number,
 )
+from jikimi.flows.index import follow
 from jikimi.model.bank import DEFAULT_DISTANCE, DEFAULT_QUALITY_FLOOR, BankPolicy, Category, NewEntry, OnMatch
 from jikimi.model.errors import Refused
+from jikimi.model.listfile import BadLine, read_list
 from jikimi.model.people import Key, Scope
 from jikimi.model.signal import SIGNAL_KINDS, parse_signal
 from jikimi.ports import Kit
@@ -79,9 +84,44 @@ class EntriesInput:
     signals: Annotated[list[EntryInput], Field(max_length=MAX_ENTRIES)]
 
 
+_READ_ENTRIES = TypeAdapter(EntriesInput)
+_BAD_LINES_TOLD = 100
+_ENTRIES = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["signals"],
+                    "properties": {
+                        "signals": {
+                            "type": "array",
+                            "maxItems": MAX_ENTRIES,
+                            "items": {
+                                "type": "object",
+                                "required": ["type", "value"],
+                                "properties": {
+                                    "type": {"type": "string"},
+                                    "value": {"type": "string"},
+                                    "quality": {"type": "integer", "minimum": 0, "maximum": 100},
+                                    "note": {"type": "string"},
+                                },
+                            },
+                        }
+                    },
+                }
+            },
+            "application/x-ndjson": {"schema": {"type": "string"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedAnswer:
-    """How many entries are new, how many were there; what could not be taken from a file."""
+    """How many entries are new, how many were there; what of a file, or which lines of a list, could not be taken."""
 
     added: int
     present: int
@@ -166,29 +206,22 @@ def _add_entries(router: APIRouter, kit: Kit) -> None:
             page = [entry_answer(entry) for entry in tx.entries.export(named(tx, name), after=after, limit=limit)]
         return EntriesAnswer(entries=page, next_after=page[-1].id if len(page) == limit else None)
 
-    @router.post("/{name}/entries", summary="Add signals")
-    def add_signals(request: Request, name: Name, body: EntriesInput) -> AddedAnswer:
-        key = authorised(kit, request, Scope.BANKS)
-        new = [_entry(one) for one in body.signals]
-        added = add_entries(kit, key.name, name, new)
-        return AddedAnswer(added=added.added, present=added.present, unchecked=[])
-
-    @router.post(
-        "/{name}/files",
-        summary="Add a picture's signals",
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-            }
-        },
-    )
-    async def add_file(request: Request, name: Name, note: FreeText = "") -> AddedAnswer:
+    @router.post("/{name}/entries", summary="Add signals or a picture", openapi_extra=_ENTRIES)
+    async def add(request: Request, name: Name, note: FreeText = "") -> AddedAnswer:
+        """Send signals as JSON, a list of any length as NDJSON, or a picture as the body or the file of a form."""
         key = await to_thread.run_sync(authorised, kit, request, Scope.BANKS)
         received = await receive_upload(request, kit.reader.limits.max_bytes)
-        return await to_thread.run_sync(_add_file, kit, key, name, received, note)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return await to_thread.run_sync(_add, kit, key, name, received, kind, note)
 
-    @router.delete("/{name}/entries/{type_}/{value}", summary="Withdraw an entry")
+    @router.delete("/{name}/entries/{number}", summary="Withdraw an entry by its number")
+    def withdraw_by_number(
+        request: Request, name: Name, number: Annotated[int, Path(ge=0, le=2**63 - 1)]
+    ) -> EntryAnswer:
+        key = authorised(kit, request, Scope.BANKS)
+        return entry_answer(withdraw_number(kit, key.name, name, number))
+
+    @router.delete("/{name}/entries/{type_}/{value}", summary="Withdraw an entry by its signal")
     def withdraw(request: Request, name: Name, type_: str, value: str) -> EntryAnswer:
         key = authorised(kit, request, Scope.BANKS)
         return entry_answer(withdraw_entry(kit, key.name, name, parse_signal(type_, value)))
@@ -212,13 +245,39 @@ def _entry(one: EntryInput) -> NewEntry:
     return NewEntry(signal=replace(signal, quality=quality), note=one.note)
 
 
-def _add_file(kit: Kit, key: Key, name: str, received: Received, note: str) -> AddedAnswer:
+def _add(kit: Kit, key: Key, name: str, received: Received, kind: str, note: str) -> AddedAnswer:
     if received.file is None:
         raise Refused(
-            "body_too_large", f"The file is larger than {kit.reader.limits.max_bytes} bytes; add its sha256 instead."
+            "body_too_large",
+            f"The body is larger than {kit.reader.limits.max_bytes} bytes; add a sha256, or use `jikimi bank import`.",
         )
-    policy = show_bank(kit, name).bank.policy
     with received.file as file:
-        offered = entries_of_file(kit, file, policy, note)
+        if kind == "application/json":
+            return _add_signals(kit, key, name, file)
+        if kind == "application/x-ndjson":
+            return _add_list(kit, key, name, file)
+        offered = entries_of_file(kit, file, show_bank(kit, name).bank.policy, note)
     added = add_entries(kit, key.name, name, offered.entries)
     return AddedAnswer(added=added.added, present=added.present, unchecked=list(offered.faults))
+
+
+def _add_signals(kit: Kit, key: Key, name: str, file: BinaryIO) -> AddedAnswer:
+    try:
+        body = _READ_ENTRIES.validate_json(file.read())
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_url=False, include_input=False)) from error
+    added = add_entries(kit, key.name, name, [_entry(one) for one in body.signals])
+    return AddedAnswer(added=added.added, present=added.present, unchecked=[])
+
+
+def _add_list(kit: Kit, key: Key, name: str, file: BinaryIO) -> AddedAnswer:
+    bad: list[str] = []
+
+    def on_bad(line: BadLine) -> None:
+        if len(bad) < _BAD_LINES_TOLD:
+            bad.append(f"line {line.number}: {line.problem}")
+
+    lines = read_list(raw.decode("utf-8", "replace") for raw in file)
+    total = import_lines(kit, key.name, name, lines, on_bad=on_bad)
+    follow(kit)
+    return AddedAnswer(added=total.added, present=total.present, unchecked=bad)

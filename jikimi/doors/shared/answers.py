@@ -25,7 +25,7 @@ class MatchAnswer:
     on_match: OnMatch
     source: str
     entry_id: int
-    type: str
+    signal_type: str
     distance: int
     variant: Variant
     frame: int
@@ -43,17 +43,30 @@ class CoverageAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignalAnswer:
+    """A signal of the upload: hexadecimal value, and a quality of 0 to 100 where the type has one."""
+
+    type: str
+    value: str
+    quality: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScanAnswer:
     """The answer about one upload. Digests are empty where the bytes were not read to their end."""
 
     scan_id: str
-    disposition: Disposition
+    verdict: Disposition
     reasons: list[str]
+    signals: list[SignalAnswer]
     matches: list[MatchAnswer]
     coverage: CoverageAnswer
     case_id: str | None
-    external_id: str
-    account_ref: str
+    elapsed_ms: int
+    content_id: str
+    account_id: str
+    url: str
+    filename: str
     source: str
     received_at: datetime
     rechecked_at: datetime | None
@@ -148,7 +161,7 @@ def match_answer(match: Match) -> MatchAnswer:
         on_match=match.effect,
         source=match.source,
         entry_id=match.entry_id,
-        type=match.type,
+        signal_type=match.type,
         distance=match.distance,
         variant=match.variant,
         frame=match.frame,
@@ -161,8 +174,9 @@ def scan_answer(scan: Scan) -> ScanAnswer:
     verdict, content, upload = scan.verdict, scan.content, scan.upload
     return ScanAnswer(
         scan_id=scan.id,
-        disposition=verdict.disposition,
+        verdict=verdict.disposition,
         reasons=[str(reason) for reason in verdict.reasons],
+        signals=[SignalAnswer(type=one.type, value=one.text, quality=one.quality) for one in scan.signals],
         matches=[match_answer(match) for match in verdict.matches],
         coverage=CoverageAnswer(
             signals=list(verdict.coverage.signals),
@@ -171,8 +185,11 @@ def scan_answer(scan: Scan) -> ScanAnswer:
             index_version=verdict.coverage.index_version,
         ),
         case_id=scan.case_id,
-        external_id=upload.external_id,
-        account_ref=upload.account_ref,
+        elapsed_ms=scan.elapsed_ms,
+        content_id=upload.content_id,
+        account_id=upload.account_id,
+        url=upload.url,
+        filename=upload.filename,
         source=upload.source,
         received_at=upload.received_at,
         rechecked_at=scan.rechecked_at,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +18,7 @@ _REFUSED = {
     "scope_missing": 403,
     "body_incomplete": 408,
     "body_too_large": 413,
+    "idempotency_key_used": 422,
     "signal_type_unknown": 400,  # a mistake in what was sent, not a place that is not there
 }
 _BY_ENDING = {"_unknown": 404, "_exists": 409}
@@ -24,18 +26,14 @@ _BY_STATUS = {404: "path_unknown", 405: "method_not_allowed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorBody:
-    """What is wrong: a stable code, and a sentence that says what to do next."""
+class Problem:
+    """The body of every answer that is an error (RFC 9457). `code` is stable; `detail` says what to do next."""
 
+    type: str
+    title: str
+    status: int
+    detail: str
     code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorAnswer:
-    """The body of every answer that is an error."""
-
-    error: ErrorBody
 
 
 def status_of(error: JikimiError) -> int:
@@ -60,23 +58,34 @@ def install(app: FastAPI, log: Log) -> None:
             headers["WWW-Authenticate"] = "Bearer"
         if isinstance(error, Broken | Unavailable):
             log.error("request_failed", path=request.url.path, code=error.code, detail=error.detail)
-        return _answer(status_of(error), error.code, error.message, headers)
+        return problem(status_of(error), error.code, error.message, headers)
 
     @app.exception_handler(RequestValidationError)
     def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
         mistakes = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        return _answer(422, "request_invalid", f"The request needs a change: {mistakes}.")
+        return problem(422, "request_invalid", f"The request needs a change: {mistakes}.")
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> JSONResponse:
         code = _BY_STATUS.get(error.status_code, "request_invalid")
-        return _answer(error.status_code, code, f"{error.detail}.", dict(error.headers or {}))
+        return problem(error.status_code, code, f"{error.detail}.", dict(error.headers or {}))
 
     @app.exception_handler(Exception)
     def _fault(request: Request, error: Exception) -> JSONResponse:
         log.error("request_fault", path=request.url.path, fault=repr(error), exc_info=error)
-        return _answer(500, "fault", "Something of ours went wrong; nothing was stored. It is in the service's log.")
+        return problem(500, "fault", "Something of ours went wrong; nothing was stored. It is in the service's log.")
 
 
-def _answer(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": {"code": code, "message": message}}, status_code=status, headers=headers)
+def problem(
+    status: int, code: str, message: str, headers: dict[str, str] | None = None, **more: object
+) -> JSONResponse:
+    """Write an error, with further members where they help."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": message,
+        "code": code,
+        **more,
+    }
+    return JSONResponse(body, status_code=status, headers=headers, media_type="application/problem+json")

@@ -44,7 +44,7 @@ def verdict(disposition: Disposition, *matches: Match) -> Verdict:
 
 
 def case_of(*matches: Match, sha256: str = "aa", account: str = "") -> Case:
-    upload = Upload(source="web", received_at=_NOON, account_ref=account)
+    upload = Upload(source="web", received_at=_NOON, account_id=account)
     content = Content(kind=MediaKind.PNG, size=1, sha256=sha256)
     return open_case(CaseId("case_1"), upload, content, verdict(Disposition.BLOCK, *matches), _NOON)
 

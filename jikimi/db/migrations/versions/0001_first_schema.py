@@ -159,8 +159,12 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("received_at", UtcTime(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("external_id", sa.Text(), nullable=False),
-        sa.Column("account_ref", sa.Text(), nullable=False),
+        sa.Column("content_id", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("filename", sa.Text(), nullable=False),
+        sa.Column("signals", JsonText(), nullable=False, comment="lists of type, value, quality, frame"),
+        sa.Column("elapsed_ms", sa.Integer(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("size", BIG, nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
@@ -201,6 +205,17 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index("ix_matches_entry_id_found_at", "matches", ["entry_id", "found_at"], unique=False)
+    op.create_table(
+        "replies",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False, comment="sha256 of the caller's Idempotency-Key"),
+        sa.Column("asked", sa.Text(), nullable=False, comment="sha256 of what was asked"),
+        sa.Column("answer", JsonText(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("source", "key", name=op.f("pk_replies")),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_replies_at", "replies", ["at"], unique=False)
     clocks = sa.table("clocks", sa.column("name"), sa.column("number"), sa.column("digest"))
     op.bulk_insert(
         clocks,
