@@ -51,11 +51,18 @@ fi
 .venv/bin/uv pip install --quiet --no-deps --no-build-isolation -e .
 
 # The native kernel makes search and PDQ many times faster. Without a C++ compiler everything works on NumPy.
+has_headers() {
+    .venv/bin/python -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
+}
+if ! has_headers && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-dev libjpeg-dev; } \
+        >/dev/null 2>&1 || true
+fi
 if PATH="$PWD/.venv/bin:$PATH" .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --reinstall ./kernel \
     >.venv/kernel.log 2>&1; then
     echo "The native kernel is built."
 else
-    echo "The native kernel could not be built (it needs a C++20 compiler; .venv/kernel.log says more)."
+    echo "The native kernel could not be built (it needs a C++20 compiler and Python's headers; .venv/kernel.log says more)."
     echo "jikimi runs on NumPy instead, which is slower; jikimi doctor says so."
 fi
 touch .venv/.ready
