@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,8 +29,6 @@ def up(
     """Run the service until it is told to stop. Made for the first run as well as for every other."""
     from jikimi.app import Service, listen, open_kit
 
-    # A plain SIGTERM would end the process on the spot; this way totals are written and decoders ended first.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = settings_of(data, host=host, port=port)
     listening = listen(settings.host, settings.port)
     with listening, open_kit(settings) as kit:

@@ -123,9 +123,10 @@ def _check_once(
         return _check(kit, key, received, fields)
     digest = hashlib.file_digest(received.file, "sha256")  # type: ignore[arg-type]  # any binary file will do
     digest.update(json.dumps([fields[name] for name in _REFERENCES]).encode())
-    return once(
-        kit, key.name, idempotency_key, digest.hexdigest(), lambda: _as_json(_check(kit, key, received, fields))
-    )
+    with received.file:  # an answer that is given again leaves it unread
+        return once(
+            kit, key.name, idempotency_key, digest.hexdigest(), lambda: _as_json(_check(kit, key, received, fields))
+        )
 
 
 def _as_json(answer: ScanAnswer | Response) -> dict[str, object]:
