@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from array import array
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -62,7 +63,7 @@ class KnownSignals:
 
     def search(self, signal: Signal | str) -> list[Match]:
         """The known signals near this one, nearest first."""
-        (hits,) = self._index.search([_signal(signal)], {_BANK: self._max_distance})
+        (hits,) = self._index.search([_signal(signal)], {_BANK: self._max_distance}, most=sys.maxsize)
         return [Match(place=hit.entry_id, distance=hit.distance) for hit in hits]
 
 

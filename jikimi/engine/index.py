@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from jikimi.engine import kernel, snapshot
 from jikimi.model.errors import Broken, Refused
-from jikimi.model.signal import SIGNAL_KINDS, EntryBatch, Hit, Signal, SignalKind
+from jikimi.model.signal import MOST_HITS, SIGNAL_KINDS, EntryBatch, Hit, Signal, SignalKind
 
 Column = npt.NDArray[Any]
 Numbers = npt.NDArray[np.int64]
@@ -99,9 +99,10 @@ class Index:
             with self._writing:
                 self._state = state
 
-    def search(self, signals: Sequence[Signal], radii: Mapping[int, int]) -> list[list[Hit]]:
+    def search(self, signals: Sequence[Signal], radii: Mapping[int, int], most: int = MOST_HITS) -> list[list[Hit]]:
         """The entries near each signal: one list per signal, nearest first, then by entry id, each entry once.
 
+        Of one bank only the nearest `most` are given for a signal: a bank that has so many may have more.
         `radii` names the banks that are asked, with the largest distance (bits) that still is a hit; for exact types
         the number means nothing. A negative radius leaves the bank out, except for exact types.
         """
@@ -111,7 +112,7 @@ class Index:
         for type_, places in _by_type(signals).items():
             if type_ in shelves and banks.ids.size:
                 queries = _values(SIGNAL_KINDS[type_], b"".join([signals[place].value for place in places]))
-                for query, hit in _nearest_first(shelves[type_].segments, queries, banks):
+                for query, hit in _nearest_first(shelves[type_].segments, queries, banks, most):
                     hits[places[query]].append(hit)
         return hits
 
@@ -266,11 +267,11 @@ class _Segment:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def pairs(self, queries: kernel.Values, limits: kernel.Limits) -> kernel.Pairs:
-        """Which queries are nearer to which rows than the limits of the rows' banks."""
+    def pairs(self, queries: kernel.Values, limits: kernel.Limits, most: int) -> kernel.Pairs:
+        """Which queries are nearer to which rows than the limits of the rows' banks; of each bank, the nearest."""
         if self.searchable is not None:
             threads = min(_cores(), 1 + len(queries) // _QUERIES_PER_THREAD)
-            return self.searchable.within(queries, limits, threads)
+            return self.searchable.within(queries, limits, threads, most)
         pairs = kernel.equal(self.rows.values, self.keys, queries)
         asked = limits[self.rows.bank_of_row[pairs.row]] > 0
         return kernel.Pairs(pairs.query[asked], pairs.row[asked], pairs.distance[asked])
@@ -373,24 +374,40 @@ def _by_type(signals: Sequence[Signal]) -> dict[str, list[int]]:
     return places
 
 
-def _nearest_first(segments: Sequence[_Segment], queries: kernel.Values, banks: _Banks) -> Iterator[tuple[int, Hit]]:
+def _nearest_first(
+    segments: Sequence[_Segment], queries: kernel.Values, banks: _Banks, most: int
+) -> Iterator[tuple[int, Hit]]:
     """(Number of the query, hit) for all segments; per query by distance and entry id, each entry once, at its best."""
-    found = [_found(segment, queries, banks) for segment in segments]
+    found = [_found(segment, queries, banks, most) for segment in segments]
     query, entry, bank, distance = (np.concatenate(column) for column in zip(*found, strict=True))
     order = np.lexsort((distance, entry, query))
     query, entry, bank, distance = query[order], entry[order], bank[order], distance[order]
     is_best = np.ones(len(query), np.bool_)
     is_best[1:] = (query[1:] != query[:-1]) | (entry[1:] != entry[:-1])
     best = np.flatnonzero(is_best)
+    best = best[_ranks(query[best], bank[best], distance[best]) < most]
     best = best[np.lexsort((distance[best], query[best]))]
     columns = (column[best].tolist() for column in (query, entry, bank, distance))
     for number, entry_id, bank_id, bits in zip(*columns, strict=True):
         yield number, Hit(entry_id=entry_id, bank_id=bank_id, distance=bits)
 
 
-def _found(segment: _Segment, queries: kernel.Values, banks: _Banks) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+def _ranks(query: Numbers, bank: Numbers, distance: Numbers) -> Numbers:
+    """How many of the same query and bank are nearer, or as near and before it."""
+    order = np.lexsort((distance, bank, query))
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = (np.diff(query[order]) != 0) | (np.diff(bank[order]) != 0)
+    begins = np.flatnonzero(is_first)
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order)) - np.repeat(begins, np.diff(begins, append=len(order)))
+    return ranks
+
+
+def _found(
+    segment: _Segment, queries: kernel.Values, banks: _Banks, most: int
+) -> tuple[Numbers, Numbers, Numbers, Numbers]:
     """Columns query, entry id, bank id and distance of what one segment has within the banks' reach."""
-    pairs = segment.pairs(queries, banks.limits(segment.rows.bank_ids, segment.kind))
+    pairs = segment.pairs(queries, banks.limits(segment.rows.bank_ids, segment.kind), most)
     bank_ids = segment.rows.bank_ids[segment.rows.bank_of_row[pairs.row]]
     return pairs.query, segment.rows.ids[pairs.row].astype(np.int64, copy=False), bank_ids, pairs.distance
 
@@ -521,7 +538,7 @@ def _segment_of(kind: SignalKind, columns: Mapping[str, Column]) -> _Segment:
         segment = _Segment.of(kind, rows, tables)
     except (ValueError, TypeError) as error:
         raise _unsound(f"the tables of {kind.name} do not fit") from error
-    if segment.searchable is None or not segment.searchable.is_sound():
+    if segment.searchable is None or not segment.searchable.is_sound(_cores()):
         raise _unsound(f"the tables of {kind.name} point nowhere")
     return segment
 

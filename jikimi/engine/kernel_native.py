@@ -52,20 +52,20 @@ class _Searchable:
             widths, blocks, order = (tables[name] for name in TABLES)
             self._index = search.MultiIndex(self._values, banks, widths, _aligned(blocks, _BLOCK), order)
 
-    def is_sound(self) -> bool:
+    def is_sound(self, threads: int = 1) -> bool:
         """Whether the tables lead nowhere but to the rows. A search notices for itself, too, before it reads there."""
-        return self._index is None or self._index.is_sound(1)
+        return self._index is None or self._index.is_sound(threads)
 
     def probes(self, radius: int) -> int:
         """How many look-ups a search with this radius takes; 0 if all rows would be tried."""
         return self._index.estimate(radius)[0] if self._index is not None else 0
 
-    def within(self, queries: Values, limits: Limits, threads: int = 1) -> Pairs:
+    def within(self, queries: Values, limits: Limits, threads: int = 1, most: int = 0) -> Pairs:
         """See `engine.kernel`."""
         queries = _aligned(queries)
         if self._index is not None:
-            return Pairs(*self._index.search(queries, limits, threads))
-        return Pairs(*search.scan(self._values, self._banks, queries, limits, threads))
+            return Pairs(*self._index.search(queries, limits, threads, most))
+        return Pairs(*search.scan(self._values, self._banks, queries, limits, threads, most))
 
 
 def checksum(data: Values, threads: int = 1) -> Sums:

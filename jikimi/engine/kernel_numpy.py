@@ -51,6 +51,9 @@ _PROBES_AT_ONCE = 1 << 19
 _CANDIDATES_AT_ONCE = 1 << 16
 """Candidates compared in one go: about 6 MiB of work arrays."""
 
+_THIN_FROM = 1 << 16
+"""Pairs that are held before those too many for a query and bank are dropped."""
+
 _ROWS_AT_ONCE = 1 << 13
 """Rows compared in one go when all are tried: 0.5 MiB, which stays in the L2 cache."""
 
@@ -89,18 +92,35 @@ class _Searchable:
         self._banks = banks
         self._tables = Tables(order=tables["word_order"], starts=tables["word_starts"]) if tables else None
 
-    def is_sound(self) -> bool:
+    def is_sound(self, threads: int = 1) -> bool:
         """Whether the tables lead nowhere but to the rows."""
         return self._tables is None or is_sound(self._tables, len(self._values))
 
-    def within(self, queries: Values, limits: Limits, threads: int = 1) -> Pairs:
+    def within(self, queries: Values, limits: Limits, threads: int = 1, most: int = 0) -> Pairs:
         """See `engine.kernel`."""
-        radius = int(limits.max(initial=0)) - 1
+        radius = min(int(limits.max(initial=0)) - 1, BITS)
         if radius < 0:
             return _sorted_pairs([])
-        pairs = within(self._values, self._tables, queries, min(radius, BITS))
-        near = pairs.distance < limits[self._banks[pairs.row]]
-        return Pairs(pairs.query[near], pairs.row[near], pairs.distance[near])
+        held: list[Pairs] = []
+        thin_from = _THIN_FROM
+        for found in _found(self._values, self._tables, queries, radius):
+            near = found.distance < limits[self._banks[found.row]]
+            held.append(Pairs(found.query[near], found.row[near], found.distance[near]))
+            if most and sum(len(pairs.row) for pairs in held) > thin_from:
+                held = [self._nearest(_sorted_pairs(held), most)]
+                thin_from = max(_THIN_FROM, 2 * len(held[0].row))
+        pairs = _sorted_pairs(held)
+        return _sorted_pairs([self._nearest(pairs, most)]) if most else pairs
+
+    def _nearest(self, pairs: Pairs, most: int) -> Pairs:
+        """The nearest `most` of each query in each bank; rows that are as far as each other, in their order."""
+        bank = self._banks[pairs.row]
+        order = np.lexsort((pairs.row, pairs.distance, bank, pairs.query))
+        query, bank = pairs.query[order], bank[order]
+        begins = np.flatnonzero(np.diff(query, prepend=-1) | np.diff(bank.astype(np.int64), prepend=-1))
+        place = np.arange(len(order)) - np.repeat(begins, np.diff(begins, append=len(order)))
+        kept = order[place < most]
+        return Pairs(pairs.query[kept], pairs.row[kept], pairs.distance[kept])
 
 
 def searchable(values: Values, banks: Banks, tables: Mapping[str, Column] | None) -> _Searchable:
@@ -156,14 +176,19 @@ def within(values: Values, tables: Tables | None, queries: Values, radius: int) 
     """
     if not 0 <= radius <= BITS:
         raise ValueError(f"a radius is 0 to {BITS} bits, not {radius}")
+    return _sorted_pairs(list(_found(values, tables, queries, radius)))
+
+
+def _found(values: Values, tables: Tables | None, queries: Values, radius: int) -> Iterator[Pairs]:
+    """See `within`; a bounded number at once, in any order, and some of them twice."""
     probes = None if tables is None else _probes(radius)
     if tables is None or probes is None or probes.count * _SHARE > len(values):
-        return _sorted_pairs(list(_try_all(values, queries, np.arange(len(queries)), radius)))
-    found: list[Pairs] = []
+        yield from _try_all(values, queries, np.arange(len(queries)), radius)
+        return
     step = max(_PROBES_AT_ONCE // probes.count, 1)
     for first in range(0, len(queries), step):
-        found += _probe(values, tables, probes, queries, np.arange(first, min(first + step, len(queries))), radius)
-    return _sorted_pairs(found)
+        asked = np.arange(first, min(first + step, len(queries)))
+        yield from _probe(values, tables, probes, queries, asked, radius)
 
 
 def prefixes(values: Values) -> Wide:

@@ -51,11 +51,12 @@ class Arranged:
 class Searchable(Protocol):
     """Rows of perceptual values that can be searched by any number of threads."""
 
-    def is_sound(self) -> bool:
+    def is_sound(self, threads: int = 1) -> bool:
         """Whether the tables lead nowhere but to the rows: asked once, about a file that anybody may have made."""
 
-    def within(self, queries: Values, limits: Limits, threads: int = 1) -> Pairs:
+    def within(self, queries: Values, limits: Limits, threads: int = 1, most: int = 0) -> Pairs:
         """All pairs of a query (of (queries, 32) uint8) and a row that are nearer than the limit of the row's bank.
 
-        `limits` has a number for every bank number. Each pair is given once.
+        `limits` has a number for every bank number. Each pair is given once. With `most`, only the nearest so many of
+        each query in each bank are given, whatever else there is, and memory stays bounded by that.
         """

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
 from jikimi.engine.index import Index
-from jikimi.model.signal import Hit, Signal
+from jikimi.model.signal import MOST_HITS, Hit, Signal
 from jikimi.ports import Newer
 
 
@@ -31,9 +31,9 @@ class IndexOnDemand:
         """Rows held, by signal type."""
         return self._opened().sizes()
 
-    def search(self, signals: Sequence[Signal], radii: Mapping[int, int]) -> list[list[Hit]]:
+    def search(self, signals: Sequence[Signal], radii: Mapping[int, int], most: int = MOST_HITS) -> list[list[Hit]]:
         """The entries near each signal; see `Index.search`."""
-        return self._opened().search(signals, radii)
+        return self._opened().search(signals, radii, most)
 
     def catch_up(self, newer: Newer) -> None:
         """Add what is newer. As long as nobody has searched there is nothing to be kept up to date."""

@@ -16,12 +16,13 @@ no caller may read as clear.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO
 
-from jikimi.model.bank import DEFAULT_QUALITY_FLOOR, Bank
+from jikimi.model.bank import DEFAULT_QUALITY_FLOOR, Bank, BankEntry
 from jikimi.model.case import join, open_case, opens_case
 from jikimi.model.ids import CaseId, JobId, ScanId
 from jikimi.model.job import Job, next_try
@@ -38,7 +39,7 @@ from jikimi.model.match import (
 )
 from jikimi.model.media import SNIFF_BYTES, MediaKind, Reason, sniff
 from jikimi.model.scan import Content, Scan, Upload, is_remembered, needs_recheck
-from jikimi.model.signal import Signal, Variant
+from jikimi.model.signal import MOST_HITS, Hit, Signal, Variant
 from jikimi.ports import Kit, Reader, Tx
 
 RECHECK = "recheck"
@@ -218,8 +219,13 @@ def _look_up(kit: Kit, tx: Tx, examination: Examination, banks: dict[int, Bank])
 def _matches(kit: Kit, tx: Tx, asked: Sequence[_Query], banks: dict[int, Bank]) -> list[list[Match]]:
     """Step 4: the index proposes, the database confirms, the bank's own rules decide."""
     radii = {bank.id: bank.policy.max_distance for bank in banks.values()}
-    proposed = kit.index.search([query.signal for query in asked], radii)
-    entries = tx.entries.live({hit.entry_id for hits in proposed for hit in hits})
+    most = MOST_HITS
+    while True:
+        proposed = kit.index.search([query.signal for query in asked], radii, most)
+        entries = tx.entries.live({hit.entry_id for hits in proposed for hit in hits})
+        if not any(_may_hide_more(hits, entries, most) for hits in proposed):
+            break
+        most *= 16
     found: list[list[Match]] = []
     for query, hits in zip(asked, proposed, strict=True):
         confirmed = [
@@ -229,6 +235,13 @@ def _matches(kit: Kit, tx: Tx, asked: Sequence[_Query], banks: dict[int, Bank]) 
         ]
         found.append([match for match in confirmed if match is not None])
     return found
+
+
+def _may_hide_more(hits: Sequence[Hit], entries: Mapping[int, BankEntry], most: int) -> bool:
+    """Tell whether all that was proposed of some bank has been withdrawn, so that what counts may lie behind it."""
+    proposed = Counter(hit.bank_id for hit in hits)
+    live = {hit.bank_id for hit in hits if hit.entry_id in entries}
+    return any(count >= most and bank_id not in live for bank_id, count in proposed.items())
 
 
 def _watch_flood(kit: Kit, tx: Tx, verdict: Verdict, now: datetime) -> Verdict:

@@ -117,6 +117,11 @@ class EntryBatch:
         return len(self.ids)
 
 
+MOST_HITS = 128
+"""Entries of one bank that are proposed for one signal, the nearest ones. Lists come from outside: without a bound, a
+list of a million look-alikes would make every upload like them cost minutes. What decides is the nearest anyway."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """An entry near a signal, as the index proposes it: `distance` is in bits, 0 for exact types."""

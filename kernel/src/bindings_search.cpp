@@ -81,7 +81,7 @@ const Block* blocks_of(const InBlocks& blocks) {
     return reinterpret_cast<const Block*>(blocks.data());
 }
 
-Reach reach_of(const InBanks& limits) { return {limits.data(), limits.shape(0)}; }
+Reach reach_of(const InBanks& limits, std::size_t most) { return {limits.data(), limits.shape(0), most}; }
 
 Column column(const std::vector<Match>& found, std::uint32_t Match::*field) {
     auto [place, owner] = room<std::int64_t>(found.size());
@@ -109,13 +109,13 @@ class Index {
         return are_sound(tables_, threads);
     }
 
-    Columns search(const InValues& queries, const InBanks& limits, int threads) const {
+    Columns search(const InValues& queries, const InBanks& limits, int threads, std::size_t most) const {
         std::vector<Match> found;
         const std::uint64_t* asked = words(queries);
         Status status;
         {
             const nb::gil_scoped_release release;
-            status = index_.search(asked, queries.shape(0), reach_of(limits), threads, found);
+            status = index_.search(asked, queries.shape(0), reach_of(limits, most), threads, found);
         }
         check(status);
         return columns(found);
@@ -136,14 +136,14 @@ class Index {
 };
 
 Columns scan_rows(const InValues& values, const InBanks& banks, const InValues& queries, const InBanks& limits,
-                  int threads) {
+                  int threads, std::size_t most) {
     const Rows rows = rows_with(values, banks);
     const std::uint64_t* asked = words(queries);
     std::vector<Match> found;
     Status status;
     {
         const nb::gil_scoped_release release;
-        status = scan(rows, asked, queries.shape(0), reach_of(limits), threads, found);
+        status = scan(rows, asked, queries.shape(0), reach_of(limits, most), threads, found);
     }
     check(status);
     return columns(found);
@@ -231,12 +231,13 @@ void bind_search(nb::module_& module) {
     module.def("gather", &gather_rows, nb::arg("values"), nb::arg("places"), nb::arg("threads"));
     module.def("fill", &fill_tables, nb::arg("values"), nb::arg("widths"), nb::arg("threads"));
     module.def("scan", &scan_rows, nb::arg("values"), nb::arg("banks"), nb::arg("queries"), nb::arg("limits"),
-               nb::arg("threads"));
+               nb::arg("threads"), nb::arg("most") = 0);
     module.def("checksum", &sums, nb::arg("data"), nb::arg("threads"));
     nb::class_<Index>(module, "MultiIndex")
         .def(nb::init<InValues, InBanks, InBytes, InBlocks, InOrder>(), nb::arg("values"), nb::arg("banks"),
              nb::arg("widths"), nb::arg("blocks"), nb::arg("order"))
         .def("is_sound", &Index::is_sound, nb::arg("threads"))
-        .def("search", &Index::search, nb::arg("queries"), nb::arg("limits"), nb::arg("threads"))
+        .def("search", &Index::search, nb::arg("queries"), nb::arg("limits"), nb::arg("threads"),
+             nb::arg("most") = 0)
         .def("estimate", &Index::estimate, nb::arg("radius"));
 }

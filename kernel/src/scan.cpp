@@ -1,6 +1,7 @@
 // Trying all rows, with the queries and the rows shared out over threads.
 
 #include <algorithm>
+#include <deque>
 #include <numeric>
 
 #include "parallel.h"
@@ -31,7 +32,8 @@ Status scan(const Rows& rows, const std::uint64_t* queries, std::size_t count, c
     const std::size_t blocks = (std::size_t{rows.count} + kRowsAtOnce - 1) / kRowsAtOnce;
     const std::size_t tasks = groups * blocks;
     const detail::Functions& level = detail::functions();
-    std::vector<detail::Collector> collectors(tasks);
+    std::deque<detail::Collector> collectors;
+    for (std::size_t task = 0; task < tasks; ++task) collectors.emplace_back(rows, reach);
     std::atomic<bool> is_damaged{false};
     detail::share(threads, tasks, [&](int, std::size_t task) {
         const std::size_t first_query = task / blocks * kQueriesAtOnce;
@@ -46,15 +48,18 @@ Status scan(const Rows& rows, const std::uint64_t* queries, std::size_t count, c
         job.reach = reach;
         job.radius = static_cast<std::uint32_t>(radius);
         if (!level.scan(job, collectors[task].sink())) is_damaged = true;
-        collectors[task].sort();
+        collectors[task].settle();
     });
     if (is_damaged) return Status::damaged;
     // A query's matches lie in the blocks of its group, in ascending order of rows.
     const std::size_t before = found.size();
     for (const detail::Collector& collector : collectors) found.insert(found.end(), collector.begin(), collector.end());
-    if (blocks > 1)
-        std::stable_sort(found.begin() + static_cast<std::ptrdiff_t>(before), found.end(),
-                         [](const Match& a, const Match& b) { return a.query < b.query; });
+    if (blocks > 1) {
+        if (reach.most != 0)
+            found.resize(static_cast<std::size_t>(
+                detail::keep_nearest(found.data() + before, found.data() + found.size(), rows, reach) - found.data()));
+        detail::sort_by_query_and_row(found.data() + before, found.data() + found.size());
+    }
     return Status::ok;
 }
 

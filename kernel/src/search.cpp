@@ -1,6 +1,7 @@
 // A search: plan once per radius, then query by query; what the tables cannot serve cheaply is scanned for together.
 
 #include <array>
+#include <deque>
 #include <mutex>
 
 #include "jikimi/multi_index.h"
@@ -105,7 +106,8 @@ Status MultiIndex::search(const std::uint64_t* queries, std::size_t count, const
         std::vector<detail::Range> ranges;
     };
     std::vector<Scratch> scratch(workers);
-    std::vector<detail::Collector> collectors(tasks);
+    std::deque<detail::Collector> collectors;
+    for (std::size_t task = 0; task < tasks; ++task) collectors.emplace_back(tables_.rows, reach);
     std::atomic<bool> is_damaged{false};
     detail::share(static_cast<int>(workers), tasks, [&](int thread, std::size_t task) {
         Scratch& own = scratch[static_cast<std::size_t>(thread)];
@@ -117,7 +119,6 @@ Status MultiIndex::search(const std::uint64_t* queries, std::size_t count, const
         const std::size_t end = std::min((task + 1) * kQueriesAtOnce, count);
         for (std::size_t query = task * kQueriesAtOnce; query < end; ++query) {
             const std::uint64_t* asked = queries + query * kWords;
-            const std::size_t before = collector.size();
             const detail::ProbeJob job{tables_.rows,
                                        plan.chunks.data(),
                                        static_cast<int>(plan.chunks.size()),
@@ -130,7 +131,7 @@ Status MultiIndex::search(const std::uint64_t* queries, std::size_t count, const
                                        own.ranges.data()};
             switch (level.probe(job, collector.sink())) {
             case detail::Probed::done:
-                collector.sort(before);
+                collector.settle();
                 break;
             case detail::Probed::too_many:
                 crowded.insert(crowded.end(), asked, asked + kWords);
@@ -145,7 +146,8 @@ Status MultiIndex::search(const std::uint64_t* queries, std::size_t count, const
             const detail::ScanJob job{tables_.rows,   0,  tables_.rows.count, crowded.data(), numbers.data(),
                                       numbers.size(), reach, static_cast<std::uint32_t>(radius)};
             if (!level.scan(job, collector.sink())) is_damaged = true;
-            collector.sort();
+            collector.settle();
+            detail::sort_by_query_and_row(collector.begin(), collector.end());
         }
     });
     if (is_damaged) return Status::damaged;

@@ -42,10 +42,12 @@ struct Match {
 };
 
 // Which rows count, and how near they have to be: row r matches at a distance below limit[bank[r]]; so 0 leaves a bank
-// out, and 32 is a radius of 31. Without banks (null), limit[0] is for all rows.
+// out, and 32 is a radius of 31. Without banks (null), limit[0] is for all rows. Of each query's matches in each bank only
+// the nearest `most` are given, unless that is 0: lists of look-alikes come from outside and may be endless.
 struct Reach {
     const std::uint16_t* limit;
     std::size_t banks;
+    std::size_t most = 0;
 
     // The largest distance that any bank lets through, or -1.
     int radius() const;

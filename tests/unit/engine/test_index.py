@@ -166,7 +166,7 @@ def test_the_caller_may_change_its_columns_after_adding() -> None:
         index.add(EntryBatch(type="pdq", ids=ids, bank_ids=banks, values=bytes(values)))
         ids[:] = array("q", [99_999]) * rows
         banks.append(3)
-    (found,) = index.search([Signal(type="pdq", value=pdq_near(1, 0))], {1: 0})
+    (found,) = index.search([Signal(type="pdq", value=pdq_near(1, 0))], {1: 0}, most=20_000)
     assert [one.entry_id for one in found] == list(range(10_000))
 
 

@@ -200,6 +200,35 @@ def with_tables(values: Values, banks: Banks) -> tuple[Values, Searchable]:
     return made.places, index
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("most", [1, 7, 300])
+def test_only_the_nearest_of_each_query_and_bank_if_asked(kind: str, most: int) -> None:
+    """Which of equally far rows are given is open; how far they are is not."""
+    rows = 30_000
+    values, queries = corpus(kind, rows), questions(kind, rows)[:20]
+    banks = (np.arange(rows) % 3).astype(np.uint16)
+    limits = np.array([120, 0, 32], np.uint16)
+    everything = tried(values, banks, queries, limits)
+    expected = distances_by_query_and_bank(everything, banks, most)
+    places, arranged = with_tables(values, banks)
+    for threads in (1, 2):
+        found = moved_back(arranged.within(queries, limits, threads, most), places)
+        assert distances_by_query_and_bank(found, banks, most + 1) == expected
+        assert {*zip(*(column.tolist() for column in found), strict=True)} <= {
+            *zip(*(column.tolist() for column in everything), strict=True)
+        }
+    for kernel in (native, kernel_numpy):
+        found = kernel.searchable(values, banks, None).within(queries, limits, 2, most)
+        assert distances_by_query_and_bank(found, banks, most + 1) == expected
+
+
+def distances_by_query_and_bank(pairs: Pairs, banks: Banks, most: int) -> dict[tuple[int, int], list[int]]:
+    found: dict[tuple[int, int], list[int]] = {}
+    for query, row, distance in zip(*(column.tolist() for column in pairs), strict=True):
+        found.setdefault((query, int(banks[row])), []).append(distance)
+    return {key: sorted(distances)[:most] for key, distances in found.items()}
+
+
 @cache
 def large(kind: str) -> tuple[Values, Searchable]:
     return with_tables(corpus(kind, 60_000), np.zeros(60_000, np.uint16))
