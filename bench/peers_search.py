@@ -30,18 +30,25 @@ Ask = Callable[[Values], int]
 RADIUS = 31
 PASSES = 3
 BLOCK = 20
+_SIZES_OF_FAMILIES = {"families": 2.5, "crowds": 1.6}
+"""Exponents of Zipf's law."""
 
 
 def corpus(kind: str, rows: int) -> Values:
-    """`families`: near-duplicates of 0 to 40 bits, in sizes as Zipf has them; `adversarial`: 200 of 256 bits shared."""
+    """Generated values.
+
+    `uniform`: independent bits, as those of unrelated pictures nearly are. `families`: near-duplicates of 0 to 40 bits,
+    mostly few, at times thousands of them. `crowds`: families so large that a planted query has a thousand matches.
+    `adversarial`: 200 of 256 bits shared by all.
+    """
     rng = np.random.default_rng(rows)
     values: Values = rng.integers(0, 2**64, (rows, 4), dtype=np.uint64).view(np.uint8)
-    if kind == "families":
-        sizes = np.minimum(rng.zipf(1.6, rows), 10_000)
-        family = np.repeat(np.arange(rows), sizes)[:rows]
-        values = values[family]
-        for _ in range(20):
-            where = np.flatnonzero(rng.random(rows) < 0.5)
+    if kind in _SIZES_OF_FAMILIES:
+        sizes = np.minimum(rng.zipf(_SIZES_OF_FAMILIES[kind], rows), 10_000)
+        values = values[np.repeat(np.arange(rows), sizes)[:rows]]
+        flips = rng.integers(0, 41 if kind == "families" else 21, rows)
+        for flip in range(int(flips.max())):
+            where = np.flatnonzero(flips > flip)
             values[where, rng.integers(0, 32, len(where))] ^= np.uint8(1) << rng.integers(
                 0, 8, len(where), dtype=np.uint8
             )
@@ -156,6 +163,8 @@ def run(kind: str, rows: int, count: int, peers: Sequence[str]) -> None:
         index, seconds = built(make, values)
         engines[name] = asking(index)
         print(f"   {name} built in {seconds:.1f} s CPU: {seconds / ours.build:.1f} x ours")
+    matches = [ours.ask(queries[number : number + 1]) for number in range(len(queries))]
+    print(f"   matches of a query: {np.mean(matches):.1f} on average, {np.median(matches[::2]):.0f} in the middle of the planted")
     times = measure(engines, queries)
     middle = {name: float(np.median(spent)) for name, spent in times.items()}
     print("   engine             median us     p99 us   ratio to ours")
@@ -176,7 +185,7 @@ def run(kind: str, rows: int, count: int, peers: Sequence[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
-    parser.add_argument("--corpus", nargs="+", default=["uniform", "families", "adversarial"])
+    parser.add_argument("--corpus", nargs="+", default=["uniform", "families", "crowds", "adversarial"])
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--peers", nargs="*", default=["faiss flat", "faiss multi-hash", "threatexchange"])
     chosen = parser.parse_args()
