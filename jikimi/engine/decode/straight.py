@@ -42,11 +42,17 @@ def jpeg_sample(untrusted_bytes: bytes, image: Image.Image, orientation: int) ->
 
 
 def prove(our_jpeg: bytes) -> None:
-    """Give this way up for good if it sees another picture in `our_jpeg` than Pillow, which has a libjpeg of its own."""
+    """Give this way up for good if it sees another picture in `our_jpeg` than Pillow with its own libjpeg does."""
     global _has_native  # set once, before any file is decoded
     if not _has_native:
         return
     with Image.open(io.BytesIO(our_jpeg)) as image:
         expected = np.asarray(image.convert("RGB"))
-        seen = _native.jpeg_pixels(our_jpeg, *image.size), _native.jpeg_sample(our_jpeg, *image.size)
-    _has_native = all(map(np.array_equal, seen, (expected, reduce(luma(expected)))))
+        pixels = _native.jpeg_pixels(our_jpeg, *image.size)
+        sample = _native.jpeg_sample(our_jpeg, *image.size)
+    _has_native = (
+        pixels is not None
+        and sample is not None
+        and np.array_equal(pixels, expected)
+        and np.array_equal(sample, reduce(luma(expected)))
+    )
