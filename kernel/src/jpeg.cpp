@@ -136,10 +136,10 @@ void read_rows(Decoding& decoding, Rows& target) {
     }
 }
 
-void read_planes(Decoding& decoding, Rows& target) {
+bool read_planes(Decoding& decoding, Rows& target) {
     jpeg_decompress_struct& info = decoding.info;
     Planes& planes = decoding.planes;
-    planes.start(info);
+    if (!planes.start(info)) return false;
     while (info.output_scanline < info.output_height) {
         jpeg_read_raw_data(&info, planes.room(), planes.room_rows());
         while (planes.has_row()) {
@@ -147,6 +147,7 @@ void read_planes(Decoding& decoding, Rows& target) {
             target.add(&row);
         }
     }
+    return true;
 }
 
 bool decode(Decoding& decoding, const std::uint8_t* bytes, std::size_t count, Size expected, Rows& target) {
@@ -161,7 +162,7 @@ bool decode(Decoding& decoding, const std::uint8_t* bytes, std::size_t count, Si
     if (!is_complete(info)) return false;
     target.start(info, layout);
     if (layout == pdq::Pixels::kYcc8) {
-        read_planes(decoding, target);
+        if (!read_planes(decoding, target)) return false;
     } else {
         read_rows(decoding, target);
     }

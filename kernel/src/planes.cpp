@@ -20,7 +20,7 @@ bool Planes::fit(const jpeg_decompress_struct& info) {
     return across == 2 && down <= 2 && (info.image_width + 1) / 2 >= kFewestColours;
 }
 
-void Planes::start(const jpeg_decompress_struct& info) {
+bool Planes::start(const jpeg_decompress_struct& info) {
     for (int i = 0; i < 3; ++i) {
         const jpeg_component_info& stored = info.comp_info[i];
         Part& part = parts_[i];
@@ -34,10 +34,14 @@ void Planes::start(const jpeg_decompress_struct& info) {
     rows_ = info.output_height;
     colour_rows_ = info.comp_info[1].downsampled_height;
     colour_cols_ = info.comp_info[1].downsampled_width;
-    if (!is_narrow_) return;
+    const std::size_t cols = info.output_width;
+    if (colour_cols_ != (is_narrow_ ? (cols + 1) / 2 : cols)) return false;
+    if (colour_rows_ != (is_low_ ? (rows_ + 1) / 2 : rows_)) return false;
+    if (!is_narrow_) return true;
     sums_.resize(colour_cols_ + 2);
     blue_.resize(2 * colour_cols_);
     red_.resize(2 * colour_cols_);
+    return true;
 }
 
 JSAMPIMAGE Planes::room() {

@@ -21,7 +21,8 @@ class Planes {
     // Whether a YCbCr file has one of the layouts that are known here: 4:4:4, 4:2:2, 4:2:0.
     static bool fit(const jpeg_decompress_struct& info);
 
-    void start(const jpeg_decompress_struct& info);
+    // False if this libjpeg stores planes in other sizes: some enlarge the colours while they decode.
+    bool start(const jpeg_decompress_struct& info);
     // Where libjpeg shall put the next blocks, and of how many rows of the picture they are.
     JSAMPIMAGE room();
     JDIMENSION room_rows() const { return static_cast<JDIMENSION>(parts_[0].tall); }
