@@ -27,7 +27,7 @@ from tests.unit.engine.hostile import encode
 
 pytestmark = pytest.mark.slow
 
-FILES = 2400
+FILES = 3000
 LEAST = 2000
 """Of quality 50 or more."""
 FLOOR = 50
