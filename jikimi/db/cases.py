@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
 from jikimi.db.schema import case_links, cases
 from jikimi.model.bank import Category
-from jikimi.model.case import Case, CaseState
+from jikimi.model.case import Case, CaseState, Origin
 from jikimi.model.errors import Broken
-from jikimi.model.ids import CaseId
+from jikimi.model.ids import CaseId, PersonId
 
 _CONTENT, _ACCOUNT = "content", "account"
 
@@ -76,6 +76,10 @@ def _columns(case: Case) -> dict[str, Any]:
         "state": case.state,
         "updated_at": case.updated_at,
         "version": case.version,
+        "origin": case.origin,
+        "assignee": case.assignee,
+        "lease_until": case.lease_until,
+        "target_at": case.target_at,
     }
 
 
@@ -97,4 +101,8 @@ def _case(row: Row[Any], links: dict[str, list[str]]) -> Case:
         contents=tuple(links[_CONTENT]),
         accounts=tuple(links[_ACCOUNT]),
         version=row.version,
+        origin=Origin(row.origin),
+        assignee=row.assignee and PersonId(row.assignee),
+        lease_until=row.lease_until,
+        target_at=row.target_at,
     )

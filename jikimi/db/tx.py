@@ -18,11 +18,15 @@ from jikimi.db.audit import SqlAudit
 from jikimi.db.banks import SqlBanks
 from jikimi.db.cases import SqlCases
 from jikimi.db.counters import SqlCounters
+from jikimi.db.enforcement import SqlActions, SqlAppeals
 from jikimi.db.engine import WRITES, open_engine
 from jikimi.db.entries import SqlEntries
+from jikimi.db.evidence import SqlEvidence
 from jikimi.db.jobs import SqlJobs
 from jikimi.db.keys import SqlKeys
+from jikimi.db.people import SqlInvitations, SqlPeople, SqlSessions
 from jikimi.db.replies import SqlReplies
+from jikimi.db.review import SqlDecisions, SqlExposures
 from jikimi.db.scans import SqlScans
 from jikimi.db.schema import clocks
 from jikimi.model.errors import Broken, Refused, Unavailable
@@ -81,6 +85,46 @@ class SqlTx:
     def counters(self) -> SqlCounters:
         """Totals."""
         return SqlCounters(self._connection)
+
+    @cached_property
+    def people(self) -> SqlPeople:
+        """People who sign in."""
+        return SqlPeople(self._connection)
+
+    @cached_property
+    def sessions(self) -> SqlSessions:
+        """Where they are signed in."""
+        return SqlSessions(self._connection)
+
+    @cached_property
+    def invitations(self) -> SqlInvitations:
+        """One-time links."""
+        return SqlInvitations(self._connection)
+
+    @cached_property
+    def evidence(self) -> SqlEvidence:
+        """What is kept."""
+        return SqlEvidence(self._connection)
+
+    @cached_property
+    def decisions(self) -> SqlDecisions:
+        """Decisions of cases."""
+        return SqlDecisions(self._connection)
+
+    @cached_property
+    def exposures(self) -> SqlExposures:
+        """The ledger of looks."""
+        return SqlExposures(self._connection)
+
+    @cached_property
+    def actions(self) -> SqlActions:
+        """What the platform is told."""
+        return SqlActions(self._connection)
+
+    @cached_property
+    def appeals(self) -> SqlAppeals:
+        """Appeals against decisions."""
+        return SqlAppeals(self._connection)
 
 
 class SqlStore:

@@ -1,6 +1,7 @@
-"""A case: what people will have to decide about content and accounts that belong together.
+"""A case: what people have to decide about content and accounts that belong together, and how it moves.
 
-Here a case is opened or joined. Decisions and moves between states are not made here yet: every case is open.
+The moves are a table. Who may make a move is asked of the person (`people`); a move that is not in the table is
+refused, however it was asked for. `version` guards against two tabs: a move made on an old version is refused.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from jikimi.model.bank import Category, OnMatch
-from jikimi.model.ids import CaseId
+from jikimi.model.ids import CaseId, PersonId
 from jikimi.model.match import Disposition, Verdict
 from jikimi.model.scan import Content, Upload
 
@@ -30,11 +31,31 @@ class CaseState(StrEnum):
     """Where a case stands."""
 
     OPEN = "open"
+    """Waits for somebody to decide."""
+    PROPOSED = "proposed"
+    """Somebody has decided; a second person has to agree."""
+    DECIDED = "decided"
+    APPEALED = "appealed"
+    """Decided, and somebody else has to look again."""
+
+
+class Origin(StrEnum):
+    """What a case began with."""
+
+    MATCH = "match"
+    REPORT = "report"
+    """A user of the platform reported something."""
+    PLATFORM = "platform"
+    """The platform itself asked for a decision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Contents (sha256, hexadecimal) and accounts that are decided together. `version` guards against two writers."""
+    """Contents (sha256, hexadecimal) and accounts that are decided together.
+
+    `assignee` works on it until `lease_until`; after that it is anybody's. `target_at` is what the operator has set
+    as a target, which is not a deadline of any law.
+    """
 
     id: CaseId
     kind: Category
@@ -45,6 +66,10 @@ class Case:
     contents: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
     version: int = 1
+    origin: Origin = Origin.MATCH
+    assignee: PersonId | None = None
+    lease_until: datetime | None = None
+    target_at: datetime | None = None
 
 
 def opens_case(verdict: Verdict) -> bool:

@@ -8,6 +8,12 @@ from typing import NewType
 ScanId = NewType("ScanId", str)
 CaseId = NewType("CaseId", str)
 JobId = NewType("JobId", str)
+PersonId = NewType("PersonId", str)
+DecisionId = NewType("DecisionId", str)
+RevealId = NewType("RevealId", str)
+EvidenceId = NewType("EvidenceId", str)
+ActionId = NewType("ActionId", str)
+AppealId = NewType("AppealId", str)
 
 ENTROPY_BYTES = 10
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

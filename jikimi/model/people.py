@@ -1,6 +1,7 @@
-"""Who may do what: for now, programs that hold a key.
+"""Who may do what: programs that hold a key, and people who sign in.
 
-A key is shown once and kept as a digest; its scopes say which doors it opens.
+A key is shown once and kept as a digest; its scopes say which doors it opens. A person has roles; a role is a set of
+permissions, and every flow asks for the permission it needs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from jikimi.model.bank import Category
 from jikimi.model.errors import Refused
+from jikimi.model.ids import PersonId
 
 KEY_BYTES = 32
 _PREFIX = "jk_"
@@ -28,6 +31,101 @@ class Scope(StrEnum):
     """Create, fill, change and delete banks."""
     READ = "read"
     """Read banks, cases, scans and metrics."""
+    REPORT = "report"
+    """Open cases, hand in reports and appeals, give receipts for actions."""
+
+
+class Permission(StrEnum):
+    """One thing that a person may do."""
+
+    QUEUE = "queue"
+    """See the queue, and cases without their pictures."""
+    REVIEW = "review"
+    """Take cases and decide them."""
+    REVEAL = "reveal"
+    """Look at pictures."""
+    CONFIRM = "confirm"
+    """Be the second person."""
+    HOLD = "hold"
+    """Put evidence under legal hold, and lift it."""
+    BANKS = "banks"
+    """See banks, add content of a case to one, mark an entry as false positive."""
+    OVERVIEW = "overview"
+    """See what is due and stuck, volumes, and totals of exposure."""
+    DELIVERIES = "deliveries"
+    """See what was sent to the platform."""
+    REPLAY = "replay"
+    """Send it again."""
+    AUDIT = "audit"
+    """Read the record of what was done."""
+    PEOPLE = "people"
+    """Invite people, change their roles, end their sessions."""
+
+
+class Role(StrEnum):
+    """A set of permissions under a name."""
+
+    REVIEWER = "reviewer"
+    LEAD = "lead"
+    LEGAL = "legal"
+    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"
+
+
+PERMISSIONS = {
+    Role.REVIEWER: frozenset({Permission.QUEUE, Permission.REVIEW, Permission.REVEAL}),
+    Role.LEAD: frozenset(
+        {
+            Permission.QUEUE,
+            Permission.REVIEW,
+            Permission.REVEAL,
+            Permission.CONFIRM,
+            Permission.BANKS,
+            Permission.OVERVIEW,
+            Permission.DELIVERIES,
+            Permission.REPLAY,
+        }
+    ),
+    Role.LEGAL: frozenset(
+        {Permission.QUEUE, Permission.REVEAL, Permission.CONFIRM, Permission.HOLD, Permission.OVERVIEW}
+    ),
+    Role.AUDITOR: frozenset({Permission.QUEUE, Permission.OVERVIEW, Permission.DELIVERIES, Permission.AUDIT}),
+    Role.ADMINISTRATOR: frozenset(
+        {Permission.PEOPLE, Permission.OVERVIEW, Permission.DELIVERIES, Permission.REPLAY, Permission.AUDIT}
+    ),
+}
+"""What each role may do. Administrators run the service; they need no picture for that, so they see none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who signs in. `name` is for signing in and for colleagues, `pseudonym` is what the outside sees.
+
+    `opt_outs` are kinds of harm that this person is never given; nobody else can change them.
+    """
+
+    id: PersonId
+    name: str
+    pseudonym: str
+    roles: frozenset[Role]
+    created_at: datetime
+    language: str = "en"
+    time_zone: str = "UTC"
+    opt_outs: frozenset[Category] = frozenset()
+    disabled_at: datetime | None = None
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """Everything that any of the roles allows; nothing once disabled."""
+        if self.disabled_at is not None:
+            return frozenset()
+        return frozenset().union(*(PERMISSIONS[role] for role in self.roles))
+
+
+def allow(person: Person, permission: Permission) -> None:
+    """Refuse a person without this permission."""
+    if permission not in person.permissions:
+        raise Refused("permission_missing", f"You may not do this: it needs the permission {permission}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

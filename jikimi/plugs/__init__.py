@@ -1,1 +1,1 @@
-"""Who we talk to: one file per outside party, behind the ports of `ports.py`."""
+"""Who we talk to: one file per outside party, behind the ports of `ports`."""

@@ -1,30 +1,29 @@
-"""What we need from outside: a Protocol for each thing a flow talks to, and `Kit`, the frozen box that holds them.
+"""What is stored: a repository for each kind of fact, and the transaction that holds them.
 
-No behaviour lives here. The real things are built in `app`; every one of them can be replaced by another that keeps the
-same promises. A repository belongs to the transaction it was taken from and is of no use after it.
+A repository belongs to the transaction it was taken from and is of no use after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from jikimi.model.audit import AuditEvent, AuditHead, Detail
 from jikimi.model.bank import Bank, BankEntry, BankPolicy, BankSize, NewEntry
 from jikimi.model.case import Case
 from jikimi.model.ids import CaseId, ScanId
 from jikimi.model.job import Job
-from jikimi.model.match import Disposition, FloodRule
-from jikimi.model.media import Decoded, Limits, MediaKind, Sketch
+from jikimi.model.match import Disposition
 from jikimi.model.people import Key
 from jikimi.model.scan import Scan
-from jikimi.model.signal import MOST_HITS, EntryBatch, Hit, Signal, Variant
-
-Newer = Callable[[int], Iterable[tuple[EntryBatch, int]]]
-"""Changes after a number, each with the number up to which everything has been handed over by then."""
+from jikimi.model.signal import EntryBatch, Signal
+from jikimi.ports.enforcement import Actions, Appeals
+from jikimi.ports.evidence import Evidence
+from jikimi.ports.people import Invitations, People, Sessions
+from jikimi.ports.review import Decisions, Exposures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +42,6 @@ class Tallied:
     source: str
     disposition: Disposition
     count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """What this process has counted since it started."""
-
-    uploads: Mapping[tuple[str, Disposition], int]
-    reasons: Mapping[tuple[str, str], int]
-    events: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +164,22 @@ class Tx(Protocol):
     def replies(self) -> Replies: ...
     @property
     def counters(self) -> Counters: ...
+    @property
+    def people(self) -> People: ...
+    @property
+    def sessions(self) -> Sessions: ...
+    @property
+    def invitations(self) -> Invitations: ...
+    @property
+    def evidence(self) -> Evidence: ...
+    @property
+    def decisions(self) -> Decisions: ...
+    @property
+    def exposures(self) -> Exposures: ...
+    @property
+    def actions(self) -> Actions: ...
+    @property
+    def appeals(self) -> Appeals: ...
 
 
 class Store(Protocol):
@@ -190,94 +196,3 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Tx]:
         """Open a reading transaction."""
-
-
-class Blobs(Protocol):
-    """Bytes by name."""
-
-    def put(self, name: str, file: BinaryIO) -> None: ...
-    def get(self, name: str) -> BinaryIO | None: ...
-    def delete(self, name: str) -> None: ...
-    def list(self, prefix: str) -> Iterator[tuple[str, datetime]]: ...
-
-
-class Decoder(Protocol):
-    """Hostile bytes in, sketches and faults out; never an exception because of the bytes."""
-
-    @property
-    def crashes(self) -> int: ...
-    @property
-    def restarts(self) -> int: ...
-    def decode(self, file: BinaryIO, kind: MediaKind) -> Decoded: ...
-
-
-class Signals(Protocol):
-    """From bytes and sketches to signals."""
-
-    def digests(self, file: BinaryIO) -> tuple[Signal, ...]: ...
-    def fingerprint(self, sketch: Sketch) -> Signal: ...
-    def variants(self, sketch: Sketch) -> tuple[tuple[Variant, Signal], ...]: ...
-
-
-class Index(Protocol):
-    """Candidates among all bank entries. It proposes; whether an entry still counts is asked of the database."""
-
-    @property
-    def sequence(self) -> int: ...
-    def catch_up(self, newer: Newer) -> None: ...
-    def start_over(self, newer: Newer) -> None: ...
-    def search(self, signals: Sequence[Signal], radii: Mapping[int, int], most: int = MOST_HITS) -> list[list[Hit]]: ...
-    def sizes(self) -> Mapping[str, int]: ...
-
-
-class Snapshots(Protocol):
-    """The index as a file, shared by the processes of one machine."""
-
-    def load_newest(self, mark: Callable[[int], str], newer: Newer) -> bool: ...
-    def publish(self, batches: Iterable[EntryBatch], sequence: int, mark: str) -> None: ...
-    def is_due(self) -> bool: ...
-    def is_behind(self) -> bool: ...
-
-
-class Tally(Protocol):
-    """Counts of uploads; those of the last second may be lost in a crash."""
-
-    def count(self, source: str, disposition: Disposition, reasons: Sequence[str], at: datetime) -> None: ...
-    def note(self, event: str) -> None: ...
-    def take(self) -> tuple[Tallied, ...]: ...
-    def give_back(self, tallies: Iterable[Tallied]) -> None: ...
-    def totals(self) -> Totals: ...
-
-
-class Log(Protocol):
-    """Events with keys; never content, contact data or hashes of restricted lists."""
-
-    def info(self, event: str, **keys: object) -> object: ...
-    def warning(self, event: str, **keys: object) -> object: ...
-    def error(self, event: str, **keys: object) -> object: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """What is needed to look at a file, and nothing more."""
-
-    decoder: Decoder
-    signals: Signals
-    limits: Limits
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kit:
-    """Everything a flow may reach for."""
-
-    reader: Reader
-    store: Store
-    blobs: Blobs
-    index: Index
-    snapshots: Snapshots
-    tally: Tally
-    flood: FloodRule
-    clock: Callable[[], datetime]
-    ids: Callable[[str], str]
-    entropy: Callable[[int], bytes]
-    log: Log

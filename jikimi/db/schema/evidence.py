@@ -1,0 +1,31 @@
+"""Evidence: what is kept, and the wrapped keys to it. The sealed bytes are blobs."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Text, text
+
+from jikimi.db.columns import BIG, BYTES, JsonText, UtcTime
+from jikimi.db.schema.metadata import table
+
+evidence = table(
+    "evidence",
+    Column("id", Text, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("blob", Text, nullable=False),
+    Column("wrapped_key", BYTES, comment="none once destroyed"),
+    Column("recipient", Text, nullable=False),
+    Column("size", BIG, nullable=False),
+    Column("sealed_at", UtcTime, nullable=False),
+    Column("held_by", JsonText, nullable=False, comment="cases with a legal hold on it"),
+    Column("destroyed_at", UtcTime),
+    Index(
+        "uq_evidence_sha256_live",
+        "sha256",
+        unique=True,
+        sqlite_where=text("destroyed_at IS NULL"),
+        postgresql_where=text("destroyed_at IS NULL"),
+    ),
+    Index("ix_evidence_blob", "blob"),
+    Index("ix_evidence_recipient_id", "recipient", "id"),
+)

@@ -1,0 +1,78 @@
+"""Decisions of cases, notes, who skipped what, what reviewers were exposed to, and what users reported."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, Text
+
+from jikimi.db.columns import JsonText, UtcTime
+from jikimi.db.schema.metadata import table
+
+decisions = table(
+    "decisions",
+    Column("id", Text, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.id"), nullable=False),
+    Column("by", Text, ForeignKey("people.id"), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("choice", JsonText, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("seen", JsonText, nullable=False, comment="levels that were really looked at"),
+    Column("second", Text, ForeignKey("people.id")),
+    Column("second_at", UtcTime),
+    Column("second_note", Text, nullable=False),
+    Column("undone_by", Text, ForeignKey("people.id")),
+    Column("undone_at", UtcTime),
+    Column("appeal_id", Text),
+    Index("ix_decisions_case_id", "case_id"),
+    Index("ix_decisions_state_id", "state", "id"),
+)
+
+notes = table(
+    "notes",
+    Column("id", Text, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.id"), nullable=False),
+    Column("by", Text, ForeignKey("people.id"), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("ix_notes_case_id", "case_id"),
+)
+
+skips = table(
+    "skips",
+    Column("case_id", Text, ForeignKey("cases.id"), primary_key=True),
+    Column("person_id", Text, ForeignKey("people.id"), primary_key=True),
+    Column("at", UtcTime, nullable=False),
+)
+
+exposures = table(
+    "exposures",
+    Column("id", Text, primary_key=True),
+    Column("person_id", Text, ForeignKey("people.id"), nullable=False),
+    Column("case_id", Text, ForeignKey("cases.id"), nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("severity", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("milliseconds", Integer, nullable=False),
+    Index("ix_exposures_person_id_started_at", "person_id", "started_at"),
+    Index("ix_exposures_case_id", "case_id"),
+)
+
+user_reports = table(
+    "user_reports",
+    Column("id", Text, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.id"), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("content_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("sha256", Text, nullable=False, comment="empty: no file was handed in"),
+    Column("reporter", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    Index("ix_user_reports_case_id", "case_id"),
+    Index("ix_user_reports_content_id", "content_id"),
+)

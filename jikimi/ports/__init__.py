@@ -1,0 +1,58 @@
+"""What we need from outside: a Protocol for each thing a flow talks to, and `Kit`, the frozen box that holds them.
+
+No behaviour lives here. The real things are built in `app`; every one of them can be replaced by another that keeps the
+same promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from jikimi.model.match import FloodRule
+from jikimi.ports.enforcement import Actions, Appeals
+from jikimi.ports.evidence import Evidence
+from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
+from jikimi.ports.outside import Blobs, Log, Tally, Totals
+from jikimi.ports.people import Invitations, People, Sessions
+from jikimi.ports.records import (
+    Added,
+    Audit,
+    Banks,
+    Cases,
+    Counters,
+    Entries,
+    Jobs,
+    Keys,
+    Replies,
+    Reply,
+    Scans,
+    Store,
+    Tallied,
+    Tx,
+)
+from jikimi.ports.review import Decisions, Exposures
+
+__all__ = [
+    "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Counters", "Decisions", "Decoder", "Entries",
+    "Evidence", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "Newer", "People", "Reader",
+    "Replies", "Reply", "Scans", "Sessions", "Signals", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """Everything a flow may reach for."""
+
+    reader: Reader
+    store: Store
+    blobs: Blobs
+    index: Index
+    snapshots: Snapshots
+    tally: Tally
+    flood: FloodRule
+    clock: Callable[[], datetime]
+    ids: Callable[[str], str]
+    entropy: Callable[[int], bytes]
+    log: Log
