@@ -49,7 +49,7 @@ class Directory {
   public:
     explicit Directory(Bytes tiff) : tiff_(tiff) {}
 
-    // 1 to 8, 0 if there is none, or nothing: declined.
+    // 1 to 8, where 1 also stands for numbers that mean nothing; 0 if there is none; or nothing: declined.
     std::optional<int> orientation() {
         if (tiff_.is_at(0, "II*\0"sv)) {
             is_little_ = true;
@@ -67,8 +67,8 @@ class Directory {
             if (!entry || !is_plain(*entry)) return {};
             if (entry->tag != kOrientation) continue;
             const unsigned value = word16(entry->at);
-            if (found != 0 || value < 1 || value > 8) return {};
-            found = static_cast<int>(value);
+            if (found != 0) return {};
+            found = value < 1 || value > 8 ? 1 : static_cast<int>(value);
         }
         return found;
     }
