@@ -33,7 +33,7 @@ from bench.table import Figure, printed
 from tests.e2e.node import Node
 
 SIZE = (1600, 1250)
-PICTURES = 300
+PICTURES = 600
 ROUNDS = 3
 _SHIFT = 16
 """Pixels between one cut and the next of the same photograph."""

@@ -191,6 +191,9 @@ class Store(Protocol):
     def read(self) -> AbstractContextManager[Tx]:
         """Open a reading transaction."""
 
+    def recent_banks(self) -> tuple[Bank, ...]:
+        """All banks, a quarter of a second old at most, and never older than what this process itself has changed."""
+
 
 class Blobs(Protocol):
     """Bytes by name."""

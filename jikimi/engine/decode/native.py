@@ -74,7 +74,7 @@ def _mixed(value: float) -> float:
 
 def _proof(picture: Image.Image, **options: object) -> Proof:
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=90, **options)  # type: ignore[arg-type]  # Pillow: options are Any
+    picture.save(file, "JPEG", quality=90, **options)
     with Image.open(file) as image:
         pixels = np.asarray(image)
     if "exif" in options:

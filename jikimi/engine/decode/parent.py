@@ -3,7 +3,7 @@
 Decided here: which fork server gets a file, how many children run at once, when one is given up, and what each way to
 end means for the file. JPEGs go to the native one (`native`) where it is installed and sees what Pillow sees; what its
 child declines, and everything else, goes to the general one (`box`). Every byte from a child is untrusted: a hostile
-picture may have taken the child over. Not decided here: how pixels are read (`upright`) and what a child may do (`lock`).
+picture may have taken the child over. Not decided here: how pixels are read (`upright`), what a child may do (`lock`).
 
 How a child ends, and what it means. SIGALRM, SIGXCPU, or given up by us: `timeout`. An end record that says so, or a
 SIGKILL that was not ours (the kernel's out-of-memory killer): `memory`. Any other signal, SIGSYS of the lock included:

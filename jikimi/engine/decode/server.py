@@ -70,8 +70,6 @@ class Server:
         self._socket.close()
 
     def _wait_until_warm(self) -> None:
-        if self._is_warm:
-            return
         with self._warming:
             if self._is_warm:
                 return

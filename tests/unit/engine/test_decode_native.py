@@ -20,7 +20,7 @@ from PIL import Image
 from jikimi.engine.decode import native, parent, upright, wire
 from jikimi.engine.decode.lock import filter_code, landlock_rules
 from jikimi.engine.decode.parent import Decoder
-from jikimi.engine.decode.server import CODEC_ENVIRONMENT, PASSED_ON, Keeper, Server
+from jikimi.engine.decode.server import CODEC_ENVIRONMENT, PASSED_ON, Keeper, Server, ServerLost
 from jikimi.model.media import Decoded, Limits, MediaKind, Reason
 from tests.fuzz.mutate import mutated
 from tests.unit.engine.hostile import encode, texture
@@ -128,7 +128,10 @@ TAKEN = {
     "turned, other byte order": with_segment(PLAIN, 0xE1, exif_of(TURNED)),
     **{f"turned {orientation}": rich(orientation) for orientation in range(1, 9)},
     **{f"quality {quality}": encode(texture(90, 60), "jpeg", quality=quality) for quality in (1, 50, 100)},
-    **{f"chroma {layout}": encode(texture(91, 61), "jpeg", subsampling=layout) for layout in ("4:4:4", "4:2:2", "4:2:0")},
+    **{
+        f"chroma {layout}": encode(texture(91, 61), "jpeg", subsampling=layout)
+        for layout in ("4:4:4", "4:2:2", "4:2:0")
+    },
 }
 
 
@@ -313,7 +316,7 @@ def test_the_lock_is_the_same(patient: Decoder) -> None:
     assert limits["Max cpu time"] == ["30", "31"]
     space = int(limits["Max address space"][0])
     assert 0 <= space - PATIENT.memory_bytes < 64 << 20
-    opened = {int(number.name): os.readlink(number) for number in (folder / "fd").iterdir()}
+    opened = {int(number.name): str(number.readlink()) for number in (folder / "fd").iterdir()}
     assert sorted(opened) == [0, 1, 2, 3]
     assert [opened[number] for number in range(3)] == ["/dev/null"] * 3
     assert opened[3].startswith("pipe:")
@@ -350,7 +353,7 @@ def test_a_child_that_asks_for_what_is_deadly_dies(decoder: Decoder) -> None:
 def test_without_a_set_up_it_does_not_serve(setup: bytes) -> None:
     assert PROGRAM is not None
     server = Server([os.fspath(PROGRAM)], setup or b"\0")
-    with pytest.raises(parent.ServerLost):
+    with pytest.raises(ServerLost):
         server.send(b"job", [])
     server.end()
 
