@@ -4,9 +4,9 @@
 
 The peers are not in our lock: install `pdqhash`, `faiss-cpu`, `flask` and `gunicorn` into a virtual environment of
 their own, beside jikimi. The photographs are benign ones that you have; cut out in many places, they become JPEGs of
-two megapixels, each sent as a whole body. Both servers hold the same bank of ten millions. The peer has one worker process
-for each of two processors (`bench.peers_server`); ours is `jikimi up` as it comes, with its locked children, three
-digests, all eight positions, and its key. They take turns for some seconds each, and medians count.
+two megapixels, each sent as a whole body. Both servers hold the same bank of ten millions. The peer has one worker
+process for each of two processors (`bench.peers_server`); ours is `jikimi up` as it comes, with its locked children,
+three digests, all eight positions, and its key. They take turns for some seconds each, and medians count.
 """
 
 from __future__ import annotations

@@ -7,10 +7,13 @@ import os
 import random
 import signal
 import struct
+import subprocess
+import sys
 import threading
 import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -419,20 +422,30 @@ def test_many_threads_at_once(decoder: Decoder) -> None:
     assert wrong == []
 
 
-def test_it_is_not_used_where_it_sees_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = native.proofs()[0]
-    bent = native.Proof(wrong.jpeg, wrong.width, wrong.height, np.zeros(64 * 64, "<f4").tobytes())
-    monkeypatch.setattr(native, "proofs", lambda: (bent,))
-    with Decoder(Limits(), workers=1) as decoder:
-        assert not decoder.is_plain_native()
-        assert seen(decoder.decode(io.BytesIO(PLAIN), MediaKind.JPEG)) == generally(PLAIN)
+def test_what_is_proved_is_that_it_sees_what_pillow_sees(decoder: Decoder) -> None:
+    assert decoder._plain is not None
+    for proof in native.proofs():
+        assert decoder._sees_as_pillow(decoder._plain, proof)
+        one_off = np.frombuffer(proof.sample, "<f4").copy()
+        one_off[100] += 1 / 16
+        assert not decoder._sees_as_pillow(decoder._plain, replace(proof, sample=one_off.tobytes()))
+        assert not decoder._sees_as_pillow(decoder._plain, replace(proof, width=proof.width + 1))
 
 
-def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JIKIMI_KERNEL_LEVEL", "numpy")
-    with Decoder(Limits(), workers=1) as decoder:
-        assert not decoder.is_plain_native()
-        assert seen(decoder.decode(io.BytesIO(PLAIN), MediaKind.JPEG)) == generally(PLAIN)
+SWITCHED_OFF = """
+import io
+from jikimi.engine.decode.parent import Decoder
+from jikimi.model.media import Limits, MediaKind
+from tests.unit.engine.hostile import encode, texture
+with Decoder(Limits(), workers=1) as decoder:
+    assert not decoder.is_plain_native()
+    assert decoder.decode(io.BytesIO(encode(texture(90, 60), "jpeg")), MediaKind.JPEG).faults == ()
+"""
+
+
+def test_it_can_be_switched_off() -> None:
+    environment = {**os.environ, "JIKIMI_KERNEL_LEVEL": "numpy"}
+    subprocess.run([sys.executable, "-c", SWITCHED_OFF], env=environment, check=True, timeout=60)
 
 
 def declined() -> bytes:
