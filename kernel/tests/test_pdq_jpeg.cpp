@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "jikimi/jpeg.h"
+#include "jikimi/jpeg_header.h"
 #include "jikimi/pdq.h"
 
 namespace {
@@ -47,7 +48,7 @@ int try_all_turns(const Bytes& file) {
 int main(int count, char** arguments) {
     if (count < 3) return 2;
     std::mt19937 chance(1);
-    int tried = 0, decoded = 0;
+    int tried = 0, headers = 0, decoded = 0;
     for (int i = 2; i < count; ++i) {
         std::ifstream stream(arguments[i], std::ios::binary);
         const Bytes whole{std::istreambuf_iterator<char>(stream), {}};
@@ -66,9 +67,10 @@ int main(int count, char** arguments) {
             if (chance() % 4 == 0) file.resize(1 + chance() % file.size());
             file.shrink_to_fit();  // so that a read behind the end is seen
             ++tried;
+            headers += jikimi::jpeg::read_header(file.data(), file.size()).has_value();
             decoded += try_all_turns(file);
         }
     }
-    std::printf("%d files, %d samples\n", tried, decoded);
+    std::printf("%d files, %d headers, %d samples\n", tried, headers, decoded);
     return 0;
 }
