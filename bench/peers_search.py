@@ -164,7 +164,10 @@ def run(kind: str, rows: int, count: int, peers: Sequence[str]) -> None:
         engines[name] = asking(index)
         print(f"   {name} built in {seconds:.1f} s CPU: {seconds / ours.build:.1f} x ours")
     matches = [ours.ask(queries[number : number + 1]) for number in range(len(queries))]
-    print(f"   matches of a query: {np.mean(matches):.1f} on average, {np.median(matches[::2]):.0f} in the middle of the planted")
+    print(
+        f"   matches of a query: {np.mean(matches):.1f} on average, "
+        f"{np.median(matches[::2]):.0f} in the middle of the planted"
+    )
     times = measure(engines, queries)
     middle = {name: float(np.median(spent)) for name, spent in times.items()}
     print("   engine             median us     p99 us   ratio to ours")
