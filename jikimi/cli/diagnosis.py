@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from jikimi.app import VERSION, open_kit
 from jikimi.config import Settings
 from jikimi.engine import kernel
-from jikimi.engine.decode import straight
+from jikimi.engine.decode import native, straight
 from jikimi.engine.decode.lock import support
-from jikimi.engine.decode.parent import codec_versions
+from jikimi.engine.decode.parent import Decoder, codec_versions
 from jikimi.engine.signals import pdq
 from jikimi.flows.account import verify_audit
-from jikimi.model.errors import JikimiError
+from jikimi.model.errors import JikimiError, Refused
 from jikimi.ports import Kit
 
 _FREE_BYTES = 1024**3
@@ -54,6 +54,19 @@ def _machine(settings: Settings) -> Iterator[Finding]:
     yield Finding(check="codecs", ok=True, finding=versions)
     yield Finding(check="kernel", ok=True, finding=_kernel())
     yield Finding(check="pictures", ok=True, finding=f"PDQ {pdq.name()}, {straight.name()}")
+    yield Finding(check="plain JPEGs", ok=True, finding=_plain_jpegs(settings))
+
+
+def _plain_jpegs(settings: Settings) -> str:
+    """Try the native fork server out, as the first JPEG would."""
+    if native.program() is None:
+        return "in the general fork server: there is no native one"
+    try:
+        with Decoder(settings.limits, workers=1, sandbox=settings.sandbox) as decoder:
+            is_used = decoder.is_plain_native()
+    except Refused as error:
+        return error.message
+    return "in the native fork server" if is_used else "in the general fork server: the native one sees other pixels"
 
 
 def _kernel() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import getpass
 import json
 import os
@@ -45,6 +46,7 @@ def kit_of(data: Path | None) -> Iterator[Kit]:
         yield kit
 
 
+@functools.cache
 def actor() -> str:
     """Who runs the command, for the audit chain."""
     try:

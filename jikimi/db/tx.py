@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 
 from alembic import command
 from alembic.config import Config
@@ -29,10 +31,13 @@ from jikimi.db.replies import SqlReplies
 from jikimi.db.review import SqlDecisions, SqlExposures
 from jikimi.db.scans import SqlScans
 from jikimi.db.schema import clocks
+from jikimi.model.bank import Bank
 from jikimi.model.errors import Broken, Refused, Unavailable
 
 _WRITERS_LOCK = 0x6A696B696D69
 """Number of the advisory lock by which writers take turns on PostgreSQL ("jikimi" in ASCII)."""
+_RECENT_SECONDS = 0.25
+"""How old banks may be for `recent_banks`: what another process changes has to count within a second."""
 
 
 class SqlTx:
@@ -127,6 +132,15 @@ class SqlTx:
         return SqlAppeals(self._connection)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recent:
+    """Banks as they were read, and when."""
+
+    banks: tuple[Bank, ...]
+    changes: int
+    read_at: float
+
+
 class SqlStore:
     """SQLite or PostgreSQL, with one writer at a time.
 
@@ -138,6 +152,9 @@ class SqlStore:
         self._engine: Engine = open_engine(url)
         # SQLite's own waiting is polling with growing pauses; a lock in the process is fair and quick.
         self._turn: AbstractContextManager[object] = Lock() if self.is_sqlite else nullcontext()
+        self._changes = 0
+        """Writing transactions that have ended in this process."""
+        self._banks = _Recent(banks=(), changes=-1, read_at=0.0)
 
     @property
     def is_sqlite(self) -> bool:
@@ -155,8 +172,11 @@ class SqlStore:
     @contextmanager
     def begin(self) -> Iterator[SqlTx]:
         """Open the writing transaction."""
-        with self._writing(all_writers=True) as connection:
-            yield SqlTx(connection)
+        try:
+            with self._writing(all_writers=True) as connection:
+                yield SqlTx(connection)
+        finally:
+            self._changes += 1
 
     @contextmanager
     def begin_beside(self) -> Iterator[SqlTx]:
@@ -172,6 +192,17 @@ class SqlStore:
             connection = plain if self.is_sqlite else plain.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 yield SqlTx(connection)
+
+    def recent_banks(self) -> tuple[Bank, ...]:
+        """All banks, as `ports.Store` has it: most uploads need nothing else of the database."""
+        recent, changes, now = self._banks, self._changes, monotonic()
+        if recent.changes == changes and now - recent.read_at < _RECENT_SECONDS:
+            return recent.banks
+        with self.read() as tx:
+            banks = tx.banks.all()
+        # Numbered as before the reading: what was changed meanwhile makes it old at once.
+        self._banks = _Recent(banks=banks, changes=changes, read_at=now)
+        return banks
 
     def identity(self) -> str:
         """A random name given to this database when it was made."""

@@ -3,7 +3,7 @@
     1  its size, kind and digests are taken from the bytes
     2  it is decoded in a locked child process, as far as that goes
     3  each picture in it becomes a perceptual signal
-    4  all signals are looked up among the bank entries
+    4  all signals are looked up among the bank entries; only what the index proposes is asked of the database
     5  what is found is weighed into a verdict
     6  a clear upload is counted, and nothing else of it is kept
     7  bytes that a second check may help are set aside
@@ -128,9 +128,13 @@ def examine(reader: Reader, file: BinaryIO) -> Examination:
 def judge(kit: Kit, examination: Examination) -> Verdict:
     """Steps 4 and 5: look everything up and weigh it. Nothing is stored."""
     version = kit.index.sequence
-    with kit.store.read() as tx:
-        banks = {bank.id: bank for bank in tx.banks.all() if bank.policy.enabled}
-        matches = _look_up(kit, tx, examination, banks)
+    asked = _queries(examination)
+    banks = _enabled(kit.store.recent_banks())
+    matches: list[Match] = []
+    if any(kit.index.search([query.signal for query in asked], _radii(banks), most=1)):
+        with kit.store.read() as tx:
+            banks = _enabled(tx.banks.all())
+            matches = _nearest(_matches(kit, tx, asked, banks))
     views = [seen.view for seen in examination.seen]
     floor = max((bank.policy.quality_floor for bank in banks.values()), default=DEFAULT_QUALITY_FLOOR)
     faults = [*examination.faults, *([Reason.QUALITY_LOW] if is_featureless(views, floor) else [])]
@@ -146,7 +150,7 @@ def judge(kit: Kit, examination: Examination) -> Verdict:
 def look_up_signals(kit: Kit, signals: Sequence[Signal]) -> list[tuple[Match, ...]]:
     """Look up signals that somebody else computed: the matches of each, nearest first. Nothing is stored."""
     with kit.store.read() as tx:
-        banks = {bank.id: bank for bank in tx.banks.all() if bank.policy.enabled}
+        banks = _enabled(tx.banks.all())
         asked = [_Query(View(signal=signal), Variant.AS_IS, signal) for signal in signals]
         return [tuple(found) for found in _matches(kit, tx, asked, banks)]
 
@@ -202,13 +206,26 @@ class _Query:
     signal: Signal
 
 
-def _look_up(kit: Kit, tx: Tx, examination: Examination, banks: dict[int, Bank]) -> list[Match]:
-    """Find the matches of all signals; of one entry only the nearest counts in each view."""
+def _enabled(banks: Sequence[Bank]) -> dict[int, Bank]:
+    return {bank.id: bank for bank in banks if bank.policy.enabled}
+
+
+def _radii(banks: Mapping[int, Bank]) -> dict[int, int]:
+    return {bank.id: bank.policy.max_distance for bank in banks.values()}
+
+
+def _queries(examination: Examination) -> list[_Query]:
+    """Everything that is looked up: the digests, and each picture in all its positions."""
     asked = [_Query(View(signal=digest), Variant.AS_IS, digest) for digest in examination.digests]
     for seen in examination.seen:
         asked += [_Query(seen.view, variant, signal) for variant, signal in seen.variants]
+    return asked
+
+
+def _nearest(found_by_query: Sequence[Sequence[Match]]) -> list[Match]:
+    """Of one entry only the nearest match counts in each view."""
     nearest: dict[tuple[int, int, bool], Match] = {}
-    for found in _matches(kit, tx, asked, banks):
+    for found in found_by_query:
         for match in found:
             key = (match.entry_id, match.frame, match.flattened)
             if key not in nearest or match.distance < nearest[key].distance:
@@ -218,7 +235,7 @@ def _look_up(kit: Kit, tx: Tx, examination: Examination, banks: dict[int, Bank])
 
 def _matches(kit: Kit, tx: Tx, asked: Sequence[_Query], banks: dict[int, Bank]) -> list[list[Match]]:
     """Step 4: the index proposes, the database confirms, the bank's own rules decide."""
-    radii = {bank.id: bank.policy.max_distance for bank in banks.values()}
+    radii = _radii(banks)
     most = MOST_HITS
     while True:
         proposed = kit.index.search([query.signal for query in asked], radii, most)
@@ -239,6 +256,8 @@ def _matches(kit: Kit, tx: Tx, asked: Sequence[_Query], banks: dict[int, Bank]) 
 
 def _may_hide_more(hits: Sequence[Hit], entries: Mapping[int, BankEntry], most: int) -> bool:
     """Tell whether all that was proposed of some bank has been withdrawn, so that what counts may lie behind it."""
+    if len(hits) < most:
+        return False
     proposed = Counter(hit.bank_id for hit in hits)
     live = {hit.bank_id for hit in hits if hit.entry_id in entries}
     return any(count >= most and bank_id not in live for bank_id, count in proposed.items())

@@ -196,3 +196,6 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Tx]:
         """Open a reading transaction."""
+
+    def recent_banks(self) -> tuple[Bank, ...]:
+        """All banks, a quarter of a second old at most, and never older than what this process itself has changed."""

@@ -17,6 +17,7 @@
 #include <jpeglib.h>
 
 #include "jikimi/jpeg.h"
+#include "jikimi/jpeg_header.h"
 #include "jikimi/pdq.h"
 
 namespace {
@@ -144,7 +145,7 @@ int main(int count, char** arguments) {
     for (int i = 3; i < count; ++i) given.push_back(read(arguments[i]));
     const auto levels = jikimi::pdq::levels();
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(std::atoi(arguments[1]));
-    long tried = 0, decoded = 0;
+    long tried = 0, headers = 0, decoded = 0;
     while (std::chrono::steady_clock::now() < end) {
         const std::size_t which = below(chance, std::size(kLayouts) + given.size());
         const Bytes whole = which < given.size() ? given[which] : encoded(kLayouts[which - given.size()], chance);
@@ -152,10 +153,11 @@ int main(int count, char** arguments) {
             const Bytes file = round == 0 ? whole : mutated(whole, chance);
             jikimi::pdq::use_level(levels[below(chance, levels.size())]);
             ++tried;
+            headers += jikimi::jpeg::read_header(file.data(), file.size()).has_value();
             decoded += try_both_ways(file);
             try_a_turn(file, chance);
         }
     }
-    std::printf("seed %u: %ld files, %ld of them decoded, both ways alike\n", seed, tried, decoded);
+    std::printf("seed %u: %ld files, %ld headers read, %ld decoded, both ways alike\n", seed, tried, headers, decoded);
     return decoded == 0;
 }

@@ -3,6 +3,16 @@
 Nothing is decided here: `jikimi.engine` uses this module when it is installed, and NumPy when it is not.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def box() -> Path | None:
+    """The fork server for plain JPEGs, where this build has one."""
+    program = Path(__file__).with_name("jikimi-box")
+    return program if program.exists() else None
+
 
 def features() -> dict[str, str]:
     """What this build has and which instructions it uses, for `jikimi doctor`."""

@@ -123,13 +123,22 @@ void ask_for(jpeg_decompress_struct& info, pdq::Pixels layout) {
     }
 }
 
+// Rows that begin a little behind a cache line. Where they began at one, libjpeg-turbo would write them past the caches,
+// and reading them again would take half as long as all of the decoding.
+void place_rows(std::vector<std::uint8_t>& rows, std::size_t bytes, JSAMPROW (&lines)[kRows]) {
+    constexpr std::size_t kLine = 64, kBehind = 4;
+    const std::size_t stride = (bytes + kLine - 1) / kLine * kLine;
+    rows.resize(kRows * stride + 2 * kLine);
+    const auto begin = reinterpret_cast<std::uintptr_t>(rows.data());
+    const std::size_t first = (kLine - begin % kLine) % kLine + kBehind;
+    for (std::size_t i = 0; i < kRows; ++i) lines[i] = rows.data() + first + i * stride;
+}
+
 // No object with a destructor may live in these frames: errors jump out of them.
 void read_rows(Decoding& decoding, Rows& target) {
     jpeg_decompress_struct& info = decoding.info;
-    const std::size_t stride = info.output_width * static_cast<std::size_t>(info.output_components);
-    decoding.rows.resize(kRows * stride);
     JSAMPROW lines[kRows];
-    for (JDIMENSION i = 0; i < kRows; ++i) lines[i] = decoding.rows.data() + i * stride;
+    place_rows(decoding.rows, info.output_width * static_cast<std::size_t>(info.output_components), lines);
     while (info.output_scanline < info.output_height) {
         const JDIMENSION got = jpeg_read_scanlines(&info, lines, kRows);
         for (JDIMENSION i = 0; i < got; ++i) target.add(lines[i]);

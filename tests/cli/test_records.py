@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from jikimi.app import open_kit
+from jikimi.engine.decode import native
 from jikimi.engine.pattern import paint
 from jikimi.flows.key import authenticate
 from jikimi.model.people import Scope
@@ -71,6 +72,10 @@ def test_the_audit_chain_is_verified(jikimi_on_both: Command) -> None:
 
 def test_the_doctor_finds_what_needs_attention(jikimi: Command) -> None:
     findings = jikimi("doctor", "--json").objects
+    by_check = {finding["check"]: finding["finding"] for finding in findings}
+    assert by_check["plain JPEGs"] == "in the native fork server" or native.program() is None
+    switched_off = jikimi("doctor", "--json", JIKIMI_KERNEL_LEVEL="numpy").objects
+    assert "in the general fork server: there is no native one" in [finding["finding"] for finding in switched_off]
     assert all(set(finding) == {"check", "ok", "finding"} for finding in findings)
     assert {"jikimi", "sandbox", "codecs", "data folder", "records", "index", "audit"} <= {
         finding["check"] for finding in findings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -74,6 +75,37 @@ def changes_after(store: Store, after: int, limit: int = 1000) -> tuple[list[int
 def ids_of(store: Store, bank: Bank) -> list[int]:
     with store.read() as tx:
         return [entry.id for entry in tx.entries.export(bank)]
+
+
+# Recent banks
+
+
+def test_recent_banks_are_never_older_than_our_own_changes(store: SqlStore) -> None:
+    assert store.recent_banks() == ()
+    for name in ("one", "three", "two"):
+        bank_in(store, name)
+        with store.read() as tx:
+            assert store.recent_banks() == tx.banks.all()
+    with store.begin() as tx:
+        tx.banks.delete(store.recent_banks()[0], NOON)
+    assert [bank.policy.name for bank in store.recent_banks()] == ["three", "two"]
+
+
+def test_recent_banks_follow_other_processes_within_a_moment(store: SqlStore, url: str) -> None:
+    assert store.recent_banks() == ()
+    other = SqlStore(url)
+    bank = bank_in(other)
+    other.close()
+    end = time.monotonic() + 1
+    while store.recent_banks() != (bank,):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_recent_banks_do_not_ask_the_database_each_time(store: SqlStore) -> None:
+    bank_in(store)
+    first = store.recent_banks()
+    assert store.recent_banks() is first
 
 
 # Schema

@@ -26,8 +26,6 @@ from jikimi.engine.decode.lock import lock_down, prepare
 from jikimi.model.media import Limits, MediaKind, Reason
 
 EXIT_DONE, EXIT_FAULT = 0, 70
-OUTPUT = 3
-"""Where a child keeps its output pipe; 0 to 2 are /dev/null and nothing else is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     control = socket.socket(fileno=int(sys.argv[1]))
     warm.run()
-    prepare(OUTPUT)
+    prepare(wire.OUTPUT)
     gc.collect()
     gc.freeze()  # the collector must not touch, and so copy, pages that children share with us
     try:
@@ -153,13 +151,13 @@ def _live(packet: bytes, source: int, output: int, server: int) -> NoReturn:
 def _run(job: _Job, source: int, output: int, server: int) -> None:
     untrusted_bytes = _read(source, job.limits.max_bytes)
     os.dup2(0, 2)
-    os.dup2(output, OUTPUT)
-    os.closerange(OUTPUT + 1, os.sysconf("SC_OPEN_MAX"))
+    os.dup2(output, wire.OUTPUT)
+    os.closerange(wire.OUTPUT + 1, os.sysconf("SC_OPEN_MAX"))
     lock_down(
         parent=server,
         memory_bytes=max(job.limits.memory_bytes - len(untrusted_bytes or b""), 0),
         seconds=job.limits.seconds,
-        output=OUTPUT,
+        output=wire.OUTPUT,
         sandbox=job.sandbox,
     )
     if untrusted_bytes is None:
@@ -212,7 +210,7 @@ def _write_end(frames: int, faults: list[Reason]) -> None:
 def _write(tag: bytes, payload: bytes) -> None:
     rest = memoryview(wire.RECORD.pack(tag, len(payload)) + payload)
     while rest:
-        rest = rest[os.write(OUTPUT, rest) :]
+        rest = rest[os.write(wire.OUTPUT, rest) :]
 
 
 def _unpack(packet: bytes) -> _Job:

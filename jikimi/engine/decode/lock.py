@@ -152,14 +152,19 @@ def _landlock_abi() -> int:
     return max(_syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(1)), 0)
 
 
-def _forbid_files_and_network() -> None:
+def landlock_rules() -> bytes:
+    """What Landlock is to forbid, all that this kernel's one can; empty if it has none."""
     abi = _landlock_abi()
-    if abi == 0:
-        return
     rights = (1 << _FS_RIGHTS.get(abi, 16)) - 1
     fields = struct.pack("<QQQ", rights, 0b11, 0b11)  # files; TCP bind and connect; abstract sockets and signals
-    size = 8 if abi < 4 else 16 if abi < 6 else 24
-    ruleset = _syscall(_CREATE_RULESET, ctypes.c_char_p(fields), ctypes.c_size_t(size), ctypes.c_uint(0))
+    return fields[: 0 if abi == 0 else 8 if abi < 4 else 16 if abi < 6 else 24]
+
+
+def _forbid_files_and_network() -> None:
+    rules = landlock_rules()
+    if not rules:
+        return
+    ruleset = _syscall(_CREATE_RULESET, ctypes.c_char_p(rules), ctypes.c_size_t(len(rules)), ctypes.c_uint(0))
     if ruleset < 0 or _syscall(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint(0)) != 0:
         raise OSError(ctypes.get_errno(), "Landlock refused")
     os.close(ruleset)
@@ -172,17 +177,18 @@ class _Program(ctypes.Structure):
 def prepare(output: int) -> None:
     """Work out, in the process that will fork, what does not change from child to child."""
     if platform.machine() in _MACHINES:
-        _filter_code(output)
+        filter_code(output)
     _landlock_abi()
 
 
 @functools.cache
-def _filter_code(output: int) -> bytes:
+def filter_code(output: int) -> bytes:
+    """The seccomp program of this architecture, in the kernel's own form."""
     return b"".join(struct.pack("<HBBI", *step) for step in _steps(_MACHINES[platform.machine()], output))
 
 
 def _filter_calls(output: int) -> None:
-    code = _filter_code(output)
+    code = filter_code(output)
     program = _Program(len(code) // _STEP_BYTES, code)
     if _libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), ctypes.byref(program), 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "seccomp refused")

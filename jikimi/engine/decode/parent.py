@@ -1,8 +1,9 @@
 """The decoder that the rest of the service sees: bytes in an open file to sketches, through a locked child.
 
-Decided here: how many children run at once, when one is given up, and what each way to end means for the file. Every
-byte from a child is untrusted: a hostile picture may have taken the child over. Not decided here: how pixels are read
-(`upright`) and what a child may do (`lock`).
+Decided here: which fork server gets a file, how many children run at once, when one is given up, and what each way to
+end means for the file. JPEGs go to the native one (`native`) where it is installed and sees what Pillow sees; what its
+child declines, and everything else, goes to the general one (`box`). Every byte from a child is untrusted: a hostile
+picture may have taken the child over. Not decided here: how pixels are read (`upright`), what a child may do (`lock`).
 
 How a child ends, and what it means. SIGALRM, SIGXCPU, or given up by us: `timeout`. An end record that says so, or a
 SIGKILL that was not ours (the kernel's out-of-memory killer): `memory`. Any other signal, SIGSYS of the lock included:
@@ -21,7 +22,6 @@ import signal
 import socket
 import stat
 import struct
-import subprocess
 import sys
 import tempfile
 import threading
@@ -32,18 +32,16 @@ from typing import BinaryIO, Self
 import numpy as np
 from PIL import features
 
-from jikimi.engine.decode import wire
+from jikimi.engine.decode import native, wire
 from jikimi.engine.decode.lock import support
+from jikimi.engine.decode.server import Keeper, Server, ServerLost
 from jikimi.model.errors import Refused
 from jikimi.model.media import PICTURES, Decoded, Limits, MediaKind, Reason, Sketch
 
-START_SECONDS = 30.0
-"""A fork server that is not warm by then is broken; it takes half a second on an idle machine."""
 GRACE_SECONDS = 1.0
 """Above `Limits.seconds`: the child's own timer starts a little later and should strike first."""
 KILL_SECONDS = 5.0
 """How long the fork server may take to report a child that it was told to kill."""
-SEND_SECONDS = 5.0
 _TRIES = 2
 """A file during which the fork server died is tried once more with another one."""
 READ_BYTES = 64 * 1024
@@ -55,11 +53,6 @@ LUMA_RANGE = (-1.0, 256.0)
 """Brightness is 0 to 255; running sums in float32 may pass that by a fraction."""
 HEALTH_PICTURE = b"BM" + struct.pack("<IIIIiiHHIIiiII", 70, 0, 54, 40, 2, 2, 1, 24, 0, 16, 0, 0, 0, 0) + bytes(16)
 """A BMP of two by two black pixels; PDQ leaves it at zero, which is all that `health` needs."""
-_PASSED_ON = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "JIKIMI_KERNEL_LEVEL")
-"""Of our environment the fork server gets only these: the rest may hold passwords, and codecs need none of it."""
-_CODEC_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-"""No thread can start under the lock. Huge pages spare a child most page faults of large pictures (5 ms of 40 at 1.6
-megapixels); C libraries that do not know the setting ignore it."""
 _TIMEOUTS = (signal.SIGALRM, signal.SIGXCPU)
 _FAULTS_OF_A_CHILD = frozenset(
     {
@@ -76,8 +69,8 @@ _FAULTS_OF_A_CHILD = frozenset(
 class Decoder:
     """Decodes from many threads at once, at most `workers` files at a time. Raises Refused if it cannot lock children.
 
-    Safe across `os.fork`: the forked process starts a fork server of its own at first use. If this process dies in
-    any way, fork server and children vanish.
+    Safe across `os.fork`: the forked process starts fork servers of its own at first use. If this process dies in any
+    way, fork servers and children vanish.
     """
 
     def __init__(self, limits: Limits, *, workers: int, sandbox: bool = True, wait_seconds: float = 30.0) -> None:
@@ -89,8 +82,6 @@ class Decoder:
                 detail=lock.reason,
             )
         self.limits = limits
-        self.restarts = 0
-        """Fork servers that had to be replaced because they died."""
         self.crashes = 0
         """Children that a signal ended, timeouts not counted."""
         self.largest_child_bytes = 0
@@ -98,10 +89,16 @@ class Decoder:
         self._workers = workers
         self._sandbox = sandbox
         self._wait_seconds = wait_seconds
-        self._is_closed = False
         self._renew()
-        self._server: _Server | None = None  # started at first use: most commands decode nothing
+        self._general = Keeper(lambda: Server([sys.executable, "-P", "-m", "jikimi.engine.decode.box"]))
+        self._plain = _plain()
+        self._is_plain_proven: bool | None = None
         _decoders.add(self)
+
+    @property
+    def restarts(self) -> int:
+        """Fork servers that had to be replaced because they died."""
+        return sum(keeper.restarts for keeper in self._keepers())
 
     def decode(self, file: BinaryIO, kind: MediaKind) -> Decoded:
         """Decode a regular file from its start, whatever its offset, which stays where it is. Never raises for content.
@@ -133,13 +130,21 @@ class Decoder:
             faults = self.decode(file, MediaKind.BMP).faults
         return faults in ((), (Reason.BUSY,))
 
+    def is_plain_native(self) -> bool:
+        """Tell whether plain JPEGs are decoded by the native fork server, which is tried out at the first call."""
+        if self._plain is None:
+            return False
+        with self._proving:
+            if self._is_plain_proven is None:
+                self._is_plain_proven = all(self._sees_as_pillow(self._plain, proof) for proof in native.proofs())
+                if not self._is_plain_proven:
+                    self._plain.close()
+            return self._is_plain_proven
+
     def close(self) -> None:
-        """End the fork server; what is being decoded ends as `decoder_failed`."""
-        with self._lock:
-            self._is_closed = True
-            server, self._server = self._server, None
-        if server is not None:
-            server.end()
+        """End the fork servers; what is being decoded ends as `decoder_failed`."""
+        for keeper in self._keepers():
+            keeper.close()
 
     def __enter__(self) -> Self:
         return self
@@ -162,7 +167,15 @@ class Decoder:
         return Reason.TOO_LARGE if facts.st_size > self.limits.max_bytes else None
 
     def _decode(self, source: int, kind: MediaKind) -> Decoded:
-        limits = self.limits
+        decoded = None
+        if kind is MediaKind.JPEG and self._plain is not None and self.is_plain_native():
+            decoded = self._ask(self._plain, source, kind, self.limits)
+        if decoded is None:
+            decoded = self._ask(self._general, source, kind, self.limits)
+        return decoded or Decoded(faults=(Reason.DECODER_FAILED,))
+
+    def _ask(self, keeper: Keeper, source: int, kind: MediaKind, limits: Limits) -> Decoded | None:
+        """Have a file decoded; None if the child declined, or if no fork server stays alive."""
         packet = wire.JOB.pack(
             kind.encode(),
             limits.max_bytes,
@@ -174,55 +187,48 @@ class Decoder:
             self._sandbox,
         )
         for _ in range(_TRIES):
-            server = self._living_server()
+            server = keeper.living()
             if server is None:
                 break
-            job = _Job(limits)
+            job = _Job(limits, may_decline=keeper is self._plain)
             try:
                 decoded = job.run(server, packet, source)
-            except _ServerLost:
-                self._replace(server)
+            except ServerLost:
+                keeper.replace(server)
             else:
                 self._count(job)
                 return decoded
-        return Decoded(faults=(Reason.DECODER_FAILED,))
+        return None
+
+    def _sees_as_pillow(self, keeper: Keeper, proof: native.Proof) -> bool:
+        with open(os.memfd_create("jikimi-proof"), "w+b", buffering=0) as file:
+            file.write(proof.jpeg)
+            decoded = self._ask(keeper, file.fileno(), MediaKind.JPEG, Limits())
+        if decoded is None or decoded.faults or (decoded.width, decoded.height) != (proof.width, proof.height):
+            return False
+        return [sketch.data for sketch in decoded.sketches] == [proof.sample]
 
     def _count(self, job: _Job) -> None:
-        with self._lock:
+        with self._counting:
             self.crashes += job.has_crashed
             self.largest_child_bytes = max(self.largest_child_bytes, job.peak_bytes)
 
-    def _start_server(self) -> _Server | None:
-        try:
-            return _Server()
-        except OSError:
-            return None
-
-    def _living_server(self) -> _Server | None:
-        with self._lock:
-            if self._server is None and not self._is_closed:
-                self._server = self._start_server()
-            return self._server
-
-    def _replace(self, lost: _Server) -> None:
-        """Start another fork server, once, however many threads saw this one die."""
-        with self._lock:
-            if self._server is not lost or self._is_closed:
-                return
-            self.restarts += 1
-            self._server = self._start_server()
-        lost.end()
+    def _keepers(self) -> list[Keeper]:
+        return [self._general] if self._plain is None else [self._general, self._plain]
 
     def _renew(self) -> None:
-        self._lock = threading.Lock()
+        self._counting, self._proving = threading.Lock(), threading.Lock()
         self._slots = threading.BoundedSemaphore(self._workers)
 
     def _leave_to_parent(self) -> None:
-        """In a process just forked: let go of the fork server that belongs to the parent."""
         self._renew()
-        server, self._server = self._server, None
-        if server is not None:
-            server.abandon()
+        for keeper in self._keepers():
+            keeper.leave_to_parent()
+
+
+def _plain() -> Keeper | None:
+    program = native.program()
+    return None if program is None else Keeper(lambda: native.start(program))
 
 
 _decoders: weakref.WeakSet[Decoder] = weakref.WeakSet()
@@ -236,83 +242,21 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class _ServerLost(Exception):  # noqa: N818 - a fact that `Decoder` acts on, not a failure that leaves this file
-    """The fork server is dead or deaf; whether the job ran is unknown, and does not matter: decoding has no effects."""
-
-
 class _Nonsense(Exception):  # noqa: N818
     """A child wrote what no honest child writes."""
-
-
-class _Server:
-    """One fork server: its process and the socket that keeps it alive."""
-
-    def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        environment |= _CODEC_ENVIRONMENT
-        with theirs:
-            try:
-                self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell, nothing from outside
-                    [sys.executable, "-P", "-m", "jikimi.engine.decode.box", str(theirs.fileno())],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    env=environment,
-                    start_new_session=True,  # Ctrl-C is for us; we then close the socket
-                )
-            except OSError:
-                ours.close()
-                raise
-        self._socket = ours
-        self._warming = threading.Lock()
-        self._is_warm = False
-        self.end = weakref.finalize(self, _end, self._process, ours, os.getpid())
-        """End the fork server; done at the latest when this object or the interpreter goes."""
-
-    def send(self, packet: bytes, descriptors: list[int]) -> None:
-        """Hand over a job, after waiting for the warm-up if need be."""
-        try:
-            self._wait_until_warm()
-            socket.send_fds(self._socket, [packet], descriptors)
-        except OSError as error:
-            raise _ServerLost from error
-
-    def abandon(self) -> None:
-        """Forget it without touching the process, which is not our child."""
-        self.end.detach()
-        self._process.returncode = 0  # Popen must not wait for another process's child
-        self._socket.close()
-
-    def _wait_until_warm(self) -> None:
-        with self._warming:
-            if self._is_warm:
-                return
-            self._socket.settimeout(START_SECONDS)
-            if self._socket.recv(len(wire.READY)) != wire.READY:
-                raise _ServerLost
-            self._socket.settimeout(SEND_SECONDS)
-            self._is_warm = True
-
-
-def _end(process: subprocess.Popen[bytes], control: socket.socket, owner: int) -> None:
-    control.close()
-    if os.getpid() != owner:
-        return
-    process.kill()  # its children die with it (PDEATHSIG)
-    process.wait()
 
 
 class _Job:
     """One file on its way through one child. Afterwards `peak_bytes` and `has_crashed` say how the child fared."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, may_decline: bool = False) -> None:
         self._limits = limits
-        self._records = _Records(limits)
+        self._records = _Records(limits, may_decline=may_decline)
         self.peak_bytes = 0
         self.has_crashed = False
 
-    def run(self, server: _Server, packet: bytes, source: int) -> Decoded:
+    def run(self, server: Server, packet: bytes, source: int) -> Decoded | None:
+        """Have the job done and follow it to its end; None if the child declined."""
         output, child_output = os.pipe()
         status, child_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with status:
@@ -323,7 +267,7 @@ class _Job:
             finally:
                 os.close(output)
 
-    def _follow(self, output: int, status: socket.socket) -> Decoded:
+    def _follow(self, output: int, status: socket.socket) -> Decoded | None:
         """Read until the child is gone. End of file proves nothing: a fork of ours may hold the pipe's other end."""
         deadline = time.monotonic() + self._limits.seconds + GRACE_SECONDS
         os.set_blocking(output, False)
@@ -352,9 +296,11 @@ class _Job:
         self._records.feed(untrusted_bytes)
         return bool(untrusted_bytes)
 
-    def _judge(self, status: socket.socket) -> Decoded:
+    def _judge(self, status: socket.socket) -> Decoded | None:
         how, code = self._receive(status)
         if how == wire.EXITED:
+            if code == 0 and self._records.has_declined:
+                return None
             has_ended = code == 0 and self._records.has_ended
             return self._records.decoded(None if has_ended else Reason.DECODER_FAILED)
         if how == wire.NOT_STARTED:
@@ -375,9 +321,9 @@ class _Job:
         try:
             packet = status.recv(wire.STATUS.size)
         except OSError as error:
-            raise _ServerLost from error
+            raise ServerLost from error
         if len(packet) != wire.STATUS.size:
-            raise _ServerLost
+            raise ServerLost
         how, code, self.peak_bytes = wire.STATUS.unpack(packet)
         return how, code
 
@@ -395,13 +341,15 @@ class _Descriptor:
 class _Records:
     """The records of one child, believed only as far as each was checked."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, may_decline: bool = False) -> None:
         self._limits = limits
+        self._may_decline = may_decline
         self._buffer = bytearray()
         self._width = self._height = self._frames = 0
         self._sketches: list[Sketch] = []
         self._faults: tuple[Reason, ...] = ()
         self.has_ended = False
+        self.has_declined = False
 
     def decoded(self, fault: Reason | None) -> Decoded:
         """What is known so far; `fault` overrules a child that calls itself faultless."""
@@ -434,6 +382,8 @@ class _Records:
             self._take_sketch(untrusted_payload)
         elif untrusted_tag == wire.END_TAG:
             self._take_end(untrusted_payload)
+        elif untrusted_tag == wire.DECLINED_TAG:
+            self._take_declined(untrusted_payload)
         else:
             raise _Nonsense
 
@@ -473,6 +423,11 @@ class _Records:
         if frames == 0 and not faults:
             raise _Nonsense
         self._frames, self._faults, self.has_ended = frames, faults, True
+
+    def _take_declined(self, untrusted_payload: bytes) -> None:
+        if not self._may_decline or self._width or untrusted_payload:
+            raise _Nonsense
+        self.has_ended = self.has_declined = True
 
 
 def _is_luma(untrusted_data: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 Little-endian, fixed sizes. A job goes to the fork server as one packet with three descriptors: the file, the output
 pipe, the status socket. A child writes records to the output pipe; the fork server writes one status when it is gone.
+The native fork server has the same layout in `kernel/src/box/wire.h`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,18 @@ import struct
 JOB = struct.Struct("<16sQQQQQd?")
 """Kind, max_bytes, max_pixels, max_frames, max_total_pixels, memory_bytes, seconds, sandbox."""
 JOB_DESCRIPTORS = 3
+SETUP = struct.Struct("<II24s")
+"""What the native fork server is told before its first job: descriptor of the output in its children, length of the
+Landlock rule set, the rule set; the seccomp program follows."""
+OUTPUT = 3
+"""Where a child keeps its output pipe; 0 to 2 are /dev/null and nothing else is open."""
 READY = b"ready"
 """The fork server's one message on the control socket: warm, from now on jobs are taken."""
 
 RECORD = struct.Struct("<cI")
 """Tag and length of the payload that follows."""
-SIZE_TAG, SKETCH_TAG, END_TAG = b"H", b"S", b"E"
+SIZE_TAG, SKETCH_TAG, END_TAG, DECLINED_TAG = b"H", b"S", b"E", b"D"
+"""The last is the whole answer of a native child that leaves the file to the general one; it has no payload."""
 SIZE = struct.Struct("<II")
 """Width and height of the first frame, upright."""
 SKETCH = struct.Struct("<I?8s")

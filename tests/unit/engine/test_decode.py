@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from jikimi.engine.decode import parent
+from jikimi.engine.decode import server
 from jikimi.engine.decode.parent import Decoder, codec_versions
 from jikimi.engine.signals import pdq
 from jikimi.model.media import PICTURES, Decoded, Limits, MediaKind, Reason, Sketch, sniff
@@ -368,8 +368,8 @@ class Running:
         self.answer: list[Decoded] = []
         self._thread = threading.Thread(target=lambda: self.answer.append(decode(decoder, content)))
         self._thread.start()
-        assert decoder._server is not None
-        self.server = decoder._server._process.pid
+        assert decoder._general.server is not None
+        self.server = decoder._general.server.process.pid
         self.child = wait_for_child(self.server)
 
     def result(self) -> Decoded:
@@ -487,8 +487,8 @@ def test_a_dead_fork_server_is_replaced_and_the_file_tried_again(patient: Decode
 
 def test_a_fork_server_killed_between_files_is_replaced(patient: Decoder) -> None:
     assert patient.health()
-    assert patient._server is not None
-    os.kill(patient._server._process.pid, signal.SIGKILL)
+    assert patient._general.server is not None
+    os.kill(patient._general.server.process.pid, signal.SIGKILL)
     assert patient.health()
     assert patient.restarts == 1
 
@@ -506,26 +506,26 @@ def test_after_close_nothing_is_decoded_and_nothing_lives(patient: Decoder) -> N
 def test_a_decoder_that_is_dropped_takes_its_fork_server_along() -> None:
     decoder = Decoder(Limits(), workers=1)
     assert decoder.health()
-    assert decoder._server is not None
-    pid = decoder._server._process.pid
+    assert decoder._general.server is not None
+    pid = decoder._general.server.process.pid
     del decoder
     assert gone(pid)
 
 
 def test_the_fork_server_has_its_own_session_and_little_environment(decoder: Decoder) -> None:
     assert decoder.health()
-    assert decoder._server is not None
-    pid = decoder._server._process.pid
+    assert decoder._general.server is not None
+    pid = decoder._general.server.process.pid
     assert os.getsid(pid) == pid
     names = {entry.partition(b"=")[0] for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") if entry}
-    assert names <= {b"OPENBLAS_NUM_THREADS", b"GLIBC_TUNABLES", *(name.encode() for name in parent._PASSED_ON)}
+    assert names <= {b"OPENBLAS_NUM_THREADS", b"GLIBC_TUNABLES", *(name.encode() for name in server.PASSED_ON)}
 
 
 def test_a_forked_process_has_its_own_fork_server(patient: Decoder) -> None:
     running = Running(patient)
     pid = os.fork()
     if pid == 0:
-        healthy = patient._server is None and patient.health() and patient.restarts == 0
+        healthy = patient._general.server is None and patient.health() and patient.restarts == 0
         patient.close()
         os._exit(0 if healthy else 1)
     assert os.waitpid(pid, 0)[1] == 0
