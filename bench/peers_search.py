@@ -71,13 +71,14 @@ class Ours:
     def __init__(self, values: Values) -> None:
         began = time.process_time()
         made = kernel.arrange(values, 2)
+        tables = kernel.tabulate(made.values, 2)
         self.build = time.process_time() - began
         self.banks = np.zeros(len(values), np.uint16)
-        self.index = kernel.searchable(made.values, self.banks, made.tables)
+        self.index = kernel.searchable(made.values, self.banks, tables)
         self.flat = kernel.searchable(made.values, self.banks, None)
         self.limits = np.array([RADIUS + 1], np.uint16)
-        tables = sum(column.nbytes for column in made.tables.values())
-        self.bytes = made.values.nbytes + tables + (4 + 2) * len(values)  # with an id and a bank for each row
+        size = sum(column.nbytes for column in tables.values())
+        self.bytes = made.values.nbytes + size + (4 + 2) * len(values)  # with an id and a bank for each row
 
     def ask(self, query: Values) -> int:
         return len(self.index.within(query, self.limits).row)

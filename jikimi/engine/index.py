@@ -480,17 +480,18 @@ def _sealed(type_: str, rows: _Rows) -> _Segment:
     """A segment with its search aids, its rows in the order that these need."""
     kind = SIGNAL_KINDS[type_]
     if kind.perceptual:
-        return _with_tables(kind, rows)
+        rows = _arranged(rows)  # What they were before goes, if the caller holds no more: the tables need the room.
+        return _Segment.of(kind, rows, kernel.tabulate(rows.values, _cores()))
     keys = kernel.prefixes(rows.values)
     order = np.argsort(keys, kind="stable")
     return _Segment(kind=kind, rows=_narrowed(rows.part(order)), keys=keys[order])
 
 
-def _with_tables(kind: SignalKind, rows: _Rows) -> _Segment:
+def _arranged(rows: _Rows) -> _Rows:
     arranged = kernel.arrange(rows.values, _cores())
     places = slice(None) if arranged.places is None else arranged.places
     rows = replace(rows, values=arranged.values, ids=rows.ids[places], bank_of_row=rows.bank_of_row[places])
-    return _Segment.of(kind, _narrowed(rows), arranged.tables)
+    return _narrowed(rows)
 
 
 def _narrowed(rows: _Rows) -> _Rows:
@@ -532,7 +533,7 @@ def _segment_of(kind: SignalKind, columns: Mapping[str, Column]) -> _Segment:
             raise _unsound(f"the keys of {kind.name} are not in order")
         return _Segment(kind=kind, rows=rows, keys=keys)
     if own.keys().isdisjoint(kernel.tables()):
-        return _with_tables(kind, rows)  # Written by another kernel. The next snapshot is this one's.
+        return _sealed(kind.name, rows)  # Written by another kernel. The next snapshot is this one's.
     tables = {name: _column(own, name, (dtype,)) for name, dtype in kernel.tables().items()}
     try:
         segment = _Segment.of(kind, rows, tables)
