@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "jikimi/multi_index.h"
+#include "level.h"
 #include "parallel.h"
 
 namespace jikimi {
@@ -117,20 +118,6 @@ bool count_first(const std::uint64_t* values, std::uint32_t rows, int width, Blo
     return row == rows;
 }
 
-// Whether blocks add up to the rows, with sizes above 254 taken on trust from one block to the next.
-bool add_up(const Block* blocks, std::size_t count, std::uint32_t rows) {
-    if ((blocks[0].base & ~Block::kCrowded) != 0 || blocks[count - 1].base != rows) return false;
-    for (std::size_t block = 0; block + 1 < count; ++block) {
-        const std::uint32_t begin = blocks[block].base & ~Block::kCrowded;
-        const std::uint32_t end = blocks[block + 1].base & ~Block::kCrowded;
-        std::uint32_t sum = 0;
-        for (const std::uint8_t size : blocks[block].count) sum += size;
-        if (end < begin || end - begin < sum) return false;
-        if ((blocks[block].base & Block::kCrowded) == 0 && end - begin != sum) return false;
-    }
-    return true;
-}
-
 } // namespace
 
 Status arrange(const Widths& widths, const std::uint64_t* values, std::uint32_t rows, std::uint32_t* from) {
@@ -174,18 +161,16 @@ bool are_sound(const Tables& tables, int threads) {
     const Widths& widths = tables.widths;
     if (!widths.are_sound() || tables.rows.count > kMostRows) return false;
     const std::size_t rows = tables.rows.count, chunks = static_cast<std::size_t>(widths.chunks);
+    const detail::Functions& level = detail::functions();
     std::atomic<bool> is_sound{true};
     detail::share(threads, 2 * chunks - 1, [&](int, std::size_t task) {
         if (task < chunks) {
             const int chunk = static_cast<int>(task);
-            if (!add_up(tables.blocks + first_block(widths, chunk), widths.blocks(chunk), tables.rows.count))
+            if (!level.add_up(tables.blocks + first_block(widths, chunk), widths.blocks(chunk), tables.rows.count))
                 is_sound = false;
             return;
         }
-        const std::uint32_t* order = tables.order + (task - chunks) * rows;
-        std::uint32_t largest = 0;
-        for (std::size_t place = 0; place < rows; ++place) largest = std::max(largest, order[place]);
-        if (rows != 0 && largest >= rows) is_sound = false;
+        if (rows != 0 && level.largest(tables.order + (task - chunks) * rows, rows) >= rows) is_sound = false;
     });
     return is_sound;
 }
