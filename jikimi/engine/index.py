@@ -434,16 +434,25 @@ def _numbered(bank_ids: Numbers) -> tuple[Numbers, kernel.Banks]:
     """The different banks, and for each row the number of its bank among them."""
     if len(bank_ids) and (bank_ids == bank_ids[0]).all():
         return bank_ids[:1].copy(), np.zeros(len(bank_ids), np.uint16)
-    different, numbers = np.unique(bank_ids, return_inverse=True)
-    return _united([different]), numbers.astype(np.uint16)
+    different = _united([bank_ids])
+    return different, np.searchsorted(different, bank_ids).astype(np.uint16)
 
 
 def _united(tables: Sequence[Numbers]) -> Numbers:
     """All banks of all tables, ascending."""
-    united: Numbers = np.unique(np.concatenate(tables))
+    united = _different(np.concatenate(tables))
     if len(united) > _MOST_BANKS:
         raise _too_many_banks()
     return united
+
+
+def _different(numbers: Numbers) -> Numbers:
+    """Each number once, ascending. NumPy's `unique` would import its masked arrays: half of a start."""
+    ascending = np.sort(numbers)
+    is_new = np.ones(len(ascending), np.bool_)
+    is_new[1:] = ascending[1:] != ascending[:-1]
+    different: Numbers = ascending[is_new]
+    return different
 
 
 def _too_many_banks() -> Refused:
@@ -550,7 +559,7 @@ def _mapped_rows(kind: SignalKind, own: Mapping[str, Column]) -> _Rows:
     )
     if values.shape != (len(ids), kind.length) or ids.ndim != 1 or bank_of_row.shape != ids.shape:
         raise _unsound(f"the rows of {kind.name} differ in number")
-    if bank_ids.ndim != 1 or len(np.unique(bank_ids)) != len(bank_ids):
+    if bank_ids.ndim != 1 or len(_different(bank_ids)) != len(bank_ids):
         raise _unsound(f"a bank of {kind.name} stands twice")
     if len(ids) and int(bank_of_row.max()) >= len(bank_ids):
         raise _unsound(f"a row of {kind.name} has no bank")
