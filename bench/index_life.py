@@ -135,15 +135,10 @@ def _visible(place: Place, path: Path, rows: int) -> Iterator[Figure]:
     with open_kit(Settings.load(data=place.folder / "data", database_url=place.database_url)) as kit:
         kit = replace(kit, index=index)
         create_bank(kit, "bench", BankPolicy(name="bench", category=Category.OTHER, on_match=OnMatch.BLOCK))
-        signals = [
-            Signal(type="pdq", value=value.tobytes(), quality=100) for value in corpus("uniform", _CHANGES)
-        ]
+        signals = [Signal(type="pdq", value=value.tobytes(), quality=100) for value in corpus("uniform", _CHANGES)]
         with _asking(kit):
-            added = [_until(kit, one, lambda one=one: _add(kit, one), is_there=True) for one in signals]
-            gone = [
-                _until(kit, one, lambda one=one: withdraw_entry(kit, "bench", "bench", one), is_there=False)
-                for one in signals
-            ]
+            added = [_until(kit, one, _add, is_there=True) for one in signals]
+            gone = [_until(kit, one, _withdraw, is_there=False) for one in signals]
     name = f"{rows / 1e6:g} M entries, while others ask"
     yield Figure(what=f"{name}: an entry added until it is found, p50, p99", value=_spread(added))
     yield Figure(what=f"{name}: one withdrawn until it is not found, p50, p99", value=_spread(gone))
@@ -153,10 +148,14 @@ def _add(kit: Kit, signal: Signal) -> None:
     add_entries(kit, "bench", "bench", [NewEntry(signal=signal)])
 
 
-def _until(kit: Kit, signal: Signal, change: Callable[[], object], *, is_there: bool) -> tuple[float, float]:
+def _withdraw(kit: Kit, signal: Signal) -> None:
+    withdraw_entry(kit, "bench", "bench", signal)
+
+
+def _until(kit: Kit, signal: Signal, change: Callable[[Kit, Signal], None], *, is_there: bool) -> tuple[float, float]:
     """Seconds, and those of them that this thread had a processor, until the first answer that is as it should be."""
     began, spent = time.monotonic(), time.thread_time()
-    change()
+    change(kit, signal)
     while bool(look_up_signals(kit, [signal])[0]) is not is_there:
         pass
     return time.monotonic() - began, time.thread_time() - spent
@@ -194,7 +193,9 @@ def _beside_unpickling(place: Place, quick: bool) -> Iterator[Figure]:
     rows = (_QUICK_ROWS if quick else _ROWS) // 10
     values = corpus("uniform", rows)
     path, theirs_path = place.folder / "tenth.snapshot", place.folder / "tenth.theirs"
-    batch = EntryBatch(type="pdq", ids=array("q", range(rows)), bank_ids=array("q", [BANK]) * rows, values=values.tobytes())
+    batch = EntryBatch(
+        type="pdq", ids=array("q", range(rows)), bank_ids=array("q", [BANK]) * rows, values=values.tobytes()
+    )
     build_snapshot(path, [batch], 0)
     with theirs_path.open("wb") as file:
         PDQIndex.build([(value.tobytes().hex(), number) for number, value in enumerate(values)]).serialize(file)

@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def some_values(rows: int) -> Values:
-    """The first values of a snapshot that `bench.index_life` made with so many rows: reading them there costs memory."""
+    """The first values of a snapshot that `bench.index_life` made with so many rows: they need not be read there."""
     count = min(BATCH, rows)
     return np.frombuffer(np.random.default_rng(rows).bytes(32 * count), np.uint8).reshape(-1, 32)
 

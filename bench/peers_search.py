@@ -20,8 +20,10 @@ from bench.table import Figure, microseconds
 
 Times = npt.NDArray[np.float64]
 
-SIZES = (1_000_000, 10_000_000)
-QUICK_SIZES = (200_000,)
+_SIZES = (1_000_000, 10_000_000)
+_QUICK_SIZES = (200_000,)
+_SMALL_SIZES = (1_000, 10_000, 100_000)
+"""On uniform values only: they show how the time grows."""
 _QUERIES = 200
 _PASSES = 3
 _BLOCK = 20
@@ -35,7 +37,9 @@ _ONLY_LARGE = ("uniform", "families", "photographs", "adversarial")
 def run(place: Place, quick: bool) -> list[Figure]:
     """Every corpus at every size."""
     figures: list[Figure] = []
-    for rows in QUICK_SIZES if quick else SIZES:
+    for rows in _SMALL_SIZES:
+        figures += _at("uniform", rows, 60 if quick else _QUERIES)
+    for rows in _QUICK_SIZES if quick else _SIZES:
         for kind in KINDS if rows < _LARGE else _ONLY_LARGE:
             figures += _at(kind, rows, 60 if quick else _QUERIES)
     return figures
