@@ -1,4 +1,4 @@
-"""`python -m bench.growth`: draws `growth.svg`, time of a query by number of entries, from the tables in `README.md`."""
+"""`python -m bench.growth`: draws `growth.svg`, time of a query by number of entries, from tables in `README.md`."""
 
 from __future__ import annotations
 
