@@ -61,6 +61,7 @@ def drawn(points: Points) -> str:
     ]
     for name, of_rows in points.items():
         lines += _line(name, of_rows)
+    lines += _names(points)
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -83,8 +84,17 @@ def _line(name: str, of_rows: dict[float, float]) -> Iterator[str]:
     yield f'<polyline class="line" stroke="{colour}" points="{path}"/>'
     for x, y in places:
         yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>'
-    x, y = places[-1]
-    yield f'<text x="{x + 10:.1f}" y="{y + 4:.1f}" style="fill:{colour};font-weight:600">{name}</text>'
+
+
+def _names(points: Points) -> Iterator[str]:
+    """The name of each line at its end; where ends meet, one below the other."""
+    ends = {name: max(of_rows.items()) for name, of_rows in points.items()}
+    last: tuple[float, float] = (0, -math.inf)
+    for name, (rows, time) in sorted(ends.items(), key=lambda end: (end[1][0], -end[1][1])):
+        x, y = _x(rows) + 10, _y(time) + 4
+        y = max(y, last[1] + 16) if x == last[0] else y
+        last = (x, y)
+        yield f'<text x="{x:.1f}" y="{y:.1f}" style="fill:{_COLOURS[name]};font-weight:600">{name}</text>'
 
 
 def _x(rows: float) -> float:

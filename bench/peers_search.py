@@ -58,8 +58,10 @@ def _at(kind: str, rows: int, count: int) -> Iterator[Figure]:
     found = [own.ask(queries[number : number + 1]) for number in range(count)]
     planted = f"{np.median(found[::2]):.0f} for the middle one of the planted"
     yield Figure(what=f"{name}: matches of a query", value=f"{np.mean(found):.1f}; {planted}")
-    yield from _builds(name, own, peers)
     yield from _singles(name, own, peers, queries)
+    if rows in _SMALL_SIZES:
+        return  # building takes no time, and sharing a batch out takes longer than to answer it
+    yield from _builds(name, own, peers)
     if kind != "adversarial":
         flat = next(peer for peer in peers if peer.name == "faiss flat")
         yield _batched(name, own, flat, values)
