@@ -29,8 +29,11 @@ check: setup ## Lint, types, import directions
 e2e: setup ## Kill it, starve it, run two of it: the long tests
 	@$(PYTHON) -m pytest -m slow $(ARGS)
 
-bench: setup ## Measure, and print the tables of bench/README.md
-	@$(PYTHON) -m bench $(ARGS)
+bench: .venv-bench/.ready ## Measure beside the peers, and print the tables of bench/README.md (ARGS="--quick")
+	@.venv-bench/bin/python -m bench $(ARGS)
+
+.venv-bench/.ready: .venv/.ready requirements/bench.lock scripts/bench_setup.sh $(KERNEL)
+	@scripts/bench_setup.sh
 
 fuzz: setup ## Throw mutated files and lists at the readers (ARGS="--seconds 600")
 	@$(PYTHON) -m tests.fuzz $(ARGS)

@@ -1,10 +1,7 @@
 """A folder of photographs, checked whole: `jikimi scan FOLDER` beside the peers' library path, in one run.
 
-    python -m bench.peers_folder PHOTOGRAPH...
-
-The peers are not in our lock: install `pdqhash`, `faiss-cpu` and `threatexchange` into a virtual environment of their
-own, beside jikimi. The photographs are benign ones that you have; cut out in other places each time, they become a
-folder of JPEGs of two megapixels. The peer's path is that of python-threatexchange: MD5, Pillow decodes, `pdqhash`
+Photographs that come with open-source packages, cut out in other places each time, become a folder of JPEGs of two
+megapixels. The peer's path is that of python-threatexchange: MD5, Pillow decodes, `pdqhash`
 hashes, its index of a million entries is asked once. Ours is the whole command: start, opening of a bank of a million,
 locked children, three digests, all eight positions looked up, output, end. Times are processor time of everything that
 took part; the two take turns, and medians count.
@@ -16,7 +13,6 @@ import hashlib
 import io
 import json
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,8 +24,9 @@ from PIL import Image
 
 from bench.million import MILLION, write_list
 from bench.peers_pdq import encoded
-from bench.place import Place, commands_seconds, empty_place
-from bench.table import Figure, printed
+from bench.photographs import photographs
+from bench.place import Place, commands_seconds
+from bench.table import Figure, milliseconds
 from tests.e2e.node import Node
 
 SIZE = (1600, 1250)
@@ -39,11 +36,13 @@ _SHIFT = 16
 """Pixels between one cut and the next of the same photograph."""
 
 
-def run(place: Place, quick: bool, photographs: Sequence[Path]) -> list[Figure]:
-    """Measure both on the same folder."""
+def run(place: Place, quick: bool) -> list[Figure]:
+    """Measure both on the same folder; nothing where no package has brought photographs."""
+    if not photographs():
+        return []
     entries, pictures = (MILLION // 10, PICTURES // 10) if quick else (MILLION, PICTURES)
     folder = place.folder / "photographs"
-    paths = fill(folder, photographs, pictures)
+    paths = fill(folder, pictures)
     write_list(place.folder / "list.txt", entries)
     node = Node(place.folder / "data", database_url=place.database_url)
     node.furnish(block=[])
@@ -58,22 +57,31 @@ def run(place: Place, quick: bool, photographs: Sequence[Path]) -> list[Figure]:
     size = sum(path.stat().st_size for path in paths) // pictures // 1000
     return [
         Figure(what="folder", value=f"{pictures} JPEGs of {SIZE[0]} x {SIZE[1]}, {size} kB each; bank of {entries}"),
-        Figure(what="peer: processor time of one picture", value=f"{peer * 1e3:.1f} ms"),
-        Figure(what="jikimi scan: processor time of one picture, start included", value=f"{ours * 1e3:.1f} ms"),
-        Figure(what="… of that the start, shared out", value=f"{start * 1e3:.1f} ms"),
-        Figure(what="pictures a second and core, ours to peer's", value=f"{peer / ours:.1f} x"),
-        Figure(what="… without the start", value=f"{peer / (ours - start):.1f} x"),
+        Figure(
+            what="`jikimi scan FOLDER`: a picture, start included (CPU)",
+            value=milliseconds(ours),
+            peer="threatexchange",
+            theirs=milliseconds(peer),
+            ratio=peer / ours,
+        ),
+        Figure(
+            what="… without the start",
+            value=milliseconds(ours - start),
+            peer="threatexchange",
+            theirs=milliseconds(peer),
+            ratio=peer / (ours - start),
+        ),
     ]
 
 
-def fill(folder: Path, photographs: Sequence[Path], count: int) -> list[Path]:
+def fill(folder: Path, count: int) -> list[Path]:
     """Make JPEGs of two megapixels, each with other bytes and other pixels."""
     folder.mkdir()
     (folder.parent / "empty").mkdir()
-    paths = []
+    originals, paths = photographs(), []
     for number in range(count):
         path = folder / f"{number:05}.jpg"
-        path.write_bytes(_cut(photographs[number % len(photographs)], number // len(photographs)))
+        path.write_bytes(_cut(originals[number % len(originals)], number // len(originals)))
         paths.append(path)
     return paths
 
@@ -127,16 +135,3 @@ def _seconds_of(work: Callable[[], object]) -> float:
     began = time.process_time() + commands_seconds()
     work()
     return time.process_time() + commands_seconds() - began
-
-
-def main() -> None:
-    """Measure with the photographs that are named."""
-    paths = [Path(argument) for argument in sys.argv[1:]]
-    if not paths:
-        sys.exit(str(__doc__))
-    with empty_place("sqlite") as place:
-        print(printed("a folder of photographs", run(place, quick=False, photographs=paths)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,49 +1,79 @@
 """From picture bytes to PDQ: ours beside the peers' path, in one process, alternating, in processor time.
 
-    python -m bench.peers_pdq PHOTOGRAPH...
-
-The photographs are benign ones that you have; each is encoded anew at three sizes (JPEG, quality 88, 4:2:0). The peer's
-path is what HMA and python-threatexchange do: Pillow decodes all of it, `pdqhash` hashes the RGB. Ours is the header
-read by Pillow and the native decoding, as in the locked child; without the native kernel, the general way.
+Photographs that come with open-source packages are encoded anew at three sizes (JPEG, quality 88, 4:2:0). The peer's
+path is threatexchange's: Pillow decodes all of it, `pdqhash` hashes the RGB. Ours is the header read by Pillow and the
+native decoding, as in the locked child; without the native kernel, the general way.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import statistics
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-import pdqhash
 from PIL import Image
 
+from bench.photographs import photographs
+from bench.place import Place
+from bench.table import Figure
 from jikimi.engine.decode import upright, warm
 from jikimi.engine.signals import pdq
 from jikimi.model.media import Limits, MediaKind
 
-SIZES = {"0.3 MP": (640, 480), "2 MP": (1600, 1250), "12 MP": (4000, 3000)}
-SECONDS = 6.0
+_SIZES = {"0.3 MP": (640, 480), "2 MP": (1600, 1250), "12 MP": (4000, 3000)}
+_SECONDS, _QUICK_SECONDS = 10.0, 2.0
 """Per size."""
 
 
-def peer(content: bytes) -> tuple[bytes, int]:
-    """What the peers do."""
-    with Image.open(io.BytesIO(content)) as image:
-        bits, quality = pdqhash.compute(np.asarray(image.convert("RGB")))
-    return np.packbits(bits).tobytes(), quality
+def run(place: Place, quick: bool) -> list[Figure]:
+    """Every size; nothing where there are no photographs."""
+    paths = photographs()[:: 3 if quick else 1]
+    if not paths:
+        return [Figure(what="skipped", value="no package with photographs is installed")]
+    warm.run()
+    figures = [Figure(what="PDQ", value=f"{pdq.name()}, {len(paths)} photographs")]
+    for name, size in _SIZES.items():
+        contents = [_encoded(path, size) for path in paths]
+        figures += _at(name, contents, _QUICK_SECONDS if quick else _SECONDS)
+    return figures
 
 
-def ours(content: bytes) -> tuple[bytes, int]:
+def _at(name: str, contents: list[bytes], seconds: float) -> Iterator[Figure]:
+    equal = sum(_theirs(content) == _ours(content) for content in contents)
+    yield Figure(what=f"{name}: equal hash and quality", value=f"{equal} of {len(contents)}")
+    times: dict[str, list[float]] = {"peer": [], "ours": []}
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for content in contents:
+            times["peer"].append(_seconds_of(_theirs, content))
+            times["ours"].append(_seconds_of(_ours, content))
+    theirs, own = (statistics.median(times[who]) * 1e3 for who in ("peer", "ours"))
+    size = statistics.mean(len(content) for content in contents) / 1000
+    yield Figure(
+        what=f"PDQ of a JPEG of {name} ({size:.0f} kB)",
+        value=f"{own:.2f} ms",
+        peer="threatexchange",
+        theirs=f"{theirs:.1f} ms",
+        ratio=theirs / own,
+    )
+
+
+def _theirs(content: bytes) -> tuple[bytes, int]:
+    from threatexchange.signal_type.pdq.pdq_hasher import pdq_from_bytes
+
+    digits, quality = pdq_from_bytes(content)
+    return bytes.fromhex(digits), quality
+
+
+def _ours(content: bytes) -> tuple[bytes, int]:
     """What the locked child and its parent do."""
     (frame,) = upright.frames(content, MediaKind.JPEG, Limits())
     return pdq.fingerprint(frame.sample())
 
 
-def encoded(path: Path, size: tuple[int, int]) -> bytes:
+def _encoded(path: Path, size: tuple[int, int]) -> bytes:
     """The photograph at this size; the middle of it, if it has another shape."""
     with Image.open(path) as image:
         scale = max(size[0] / image.width, size[1] / image.height)
@@ -54,34 +84,7 @@ def encoded(path: Path, size: tuple[int, int]) -> bytes:
     return file.getvalue()
 
 
-def seconds_of(hash_: Callable[[bytes], tuple[bytes, int]], content: bytes) -> float:
+def _seconds_of(hash_: Callable[[bytes], tuple[bytes, int]], content: bytes) -> float:
     start = time.process_time()
     hash_(content)
     return time.process_time() - start
-
-
-def main() -> None:
-    """Print one row for each size."""
-    paths = [Path(argument) for argument in sys.argv[1:]]
-    if not paths:
-        sys.exit(str(__doc__))
-    warm.run()
-    print(f"PDQ {pdq.name()}, processors {os.cpu_count()}, photographs {len(paths)}")
-    print("| size | file | peer ms | ours ms | ratio | equal |\n|---|---|---|---|---|---|")
-    for name, size in SIZES.items():
-        contents = [encoded(path, size) for path in paths]
-        equal = sum(peer(content) == ours(content) for content in contents)
-        times: dict[str, list[float]] = {"peer": [], "ours": []}
-        end = time.monotonic() + SECONDS
-        while time.monotonic() < end:
-            for content in contents:
-                times["peer"].append(seconds_of(peer, content))
-                times["ours"].append(seconds_of(ours, content))
-        theirs, own = (statistics.median(times[who]) * 1e3 for who in ("peer", "ours"))
-        size_kb = statistics.mean(len(content) for content in contents) / 1000
-        share = f"{equal}/{len(contents)}"
-        print(f"| {name} | {size_kb:.0f} kB | {theirs:.1f} | {own:.2f} | **{theirs / own:.1f}** | {share} |")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,10 +1,7 @@
 """Uploads over HTTP: `POST /v1/scan` beside a Flask server of the peers' make, same client, same run.
 
-    python -m bench.peers_upload PHOTOGRAPH...
-
-The peers are not in our lock: install `pdqhash`, `faiss-cpu`, `flask` and `gunicorn` into a virtual environment of
-their own, beside jikimi. The photographs are benign ones that you have; cut out in many places, they become JPEGs of
-two megapixels, each sent as a whole body. Both servers hold the same bank of ten millions. The peer has one worker
+Photographs that come with open-source packages, cut out in many places, become JPEGs of two megapixels, each sent as a
+whole body. Both servers hold the same bank of ten millions. The peer has one worker
 process for each of two processors (`bench.peers_server`); ours is `jikimi up` as it comes, with its locked children,
 three digests, all eight positions, and its key. They take turns for some seconds each, and medians count.
 """
@@ -27,8 +24,9 @@ from pathlib import Path
 
 from bench.million import MILLION, write_list
 from bench.peers_folder import SIZE, fill, listed
-from bench.place import Place, empty_place
-from bench.table import Figure, percentile, printed
+from bench.photographs import photographs
+from bench.place import Place
+from bench.table import Figure, milliseconds, percentile
 from tests.e2e.node import START_SECONDS, Node, family, running
 
 CLIENTS = 4
@@ -58,8 +56,10 @@ class Seen:
     p50: float
 
 
-def run(place: Place, quick: bool, photographs: Sequence[Path]) -> list[Figure]:
-    """Fill a bank, start both servers, and load them in turn."""
+def run(place: Place, quick: bool) -> list[Figure]:
+    """Fill a bank, start both servers, and load them in turn; nothing where no package has brought photographs."""
+    if not photographs():
+        return []
     entries = MILLION // 10 if quick else MILLION
     node = Node(place.folder / "data", database_url=place.database_url)
     node.furnish(block=[])
@@ -69,7 +69,7 @@ def run(place: Place, quick: bool, photographs: Sequence[Path]) -> list[Figure]:
             write_list(place.folder / "list.txt", entries, seed=number)
             node.run("bank", "import", "block", place.folder / "list.txt")
             file.write(bytes.fromhex("".join(listed(place.folder / "list.txt"))))
-    contents = [path.read_bytes() for path in fill(place.folder / "photographs", photographs, _PICTURES)]
+    contents = [path.read_bytes() for path in fill(place.folder / "photographs", _PICTURES)]
     return measure(node, values, contents, SECONDS / 10 if quick else SECONDS)
 
 
@@ -101,12 +101,27 @@ def measure(node: Node, values: Path, contents: Sequence[bytes], seconds: float 
             value=f"JPEGs of {SIZE[0]} x {SIZE[1]}, {size} kB each; bank of {values.stat().st_size // 32}; "
             f"{CLIENTS} clients on the same processors",
         ),
-        Figure(what=f"peer ({WORKERS} workers): requests a second, p50", value=f"{peer_rate:.1f}, {peer_p50:.0f} ms"),
-        Figure(what="jikimi up: requests a second, p50", value=f"{rate:.1f}, {p50:.0f} ms"),
-        Figure(what="peer: processor time of one request", value=f"{peer_spent:.1f} ms"),
-        Figure(what="jikimi up: processor time of one request", value=f"{spent:.1f} ms"),
-        Figure(what="requests a second, ours to peer's", value=f"{rate / peer_rate:.1f} x"),
-        Figure(what="requests a second of processor time, ours to peer's", value=f"{peer_spent / spent:.1f} x"),
+        Figure(
+            what="`POST /v1/scan`: requests a second",
+            value=f"{rate:.1f}",
+            peer="Flask server",
+            theirs=f"{peer_rate:.1f}",
+            ratio=rate / peer_rate,
+        ),
+        Figure(
+            what="… a request (CPU)",
+            value=milliseconds(spent / 1e3),
+            peer="Flask server",
+            theirs=milliseconds(peer_spent / 1e3),
+            ratio=peer_spent / spent,
+        ),
+        Figure(
+            what="… a request (p50, waiting)",
+            value=milliseconds(p50 / 1e3),
+            peer="Flask server",
+            theirs=milliseconds(peer_p50 / 1e3),
+            ratio=peer_p50 / p50,
+        ),
     ]
 
 
@@ -179,16 +194,3 @@ def _wait_for(port: int) -> None:
             if time.monotonic() > end:
                 raise
             time.sleep(0.1)
-
-
-def main() -> None:
-    """Measure with the photographs that are named."""
-    paths = [Path(argument) for argument in sys.argv[1:]]
-    if not paths:
-        sys.exit(str(__doc__))
-    with empty_place("sqlite") as place:
-        print(printed("uploads over HTTP", run(place, quick=False, photographs=paths)))
-
-
-if __name__ == "__main__":
-    main()

@@ -15,8 +15,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.table import Figure
+from jikimi.engine import kernel
 
 _PACKAGES = ("numpy", "pillow", "sqlalchemy", "fastapi", "uvicorn")
+_PEERS = ("faiss-cpu", "threatexchange", "pdqhash", "flask", "gunicorn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,8 @@ def machine() -> list[Figure]:
         Figure(what="memory", value=f"{memory / 1024**2:.0f} GiB"),
         Figure(what="system", value=f"Linux {platform.release()}, Python {platform.python_version()}"),
         Figure(what="packages", value=", ".join(f"{name} {version(name)}" for name in _PACKAGES)),
-        Figure(what="jikimi", value=f"{version('jikimi')}, commit {commit.stdout.strip()}"),
+        Figure(what="peers", value=", ".join(f"{name} {version(name)}" for name in _PEERS)),
+        Figure(what="jikimi", value=f"{version('jikimi')}, commit {commit.stdout.strip()}; search {kernel.name()}"),
         Figure(what="load before (1, 5, 15 min)", value=load),
     ]
 

@@ -434,16 +434,25 @@ def _numbered(bank_ids: Numbers) -> tuple[Numbers, kernel.Banks]:
     """The different banks, and for each row the number of its bank among them."""
     if len(bank_ids) and (bank_ids == bank_ids[0]).all():
         return bank_ids[:1].copy(), np.zeros(len(bank_ids), np.uint16)
-    different, numbers = np.unique(bank_ids, return_inverse=True)
-    return _united([different]), numbers.astype(np.uint16)
+    different = _united([bank_ids])
+    return different, np.searchsorted(different, bank_ids).astype(np.uint16)
 
 
 def _united(tables: Sequence[Numbers]) -> Numbers:
     """All banks of all tables, ascending."""
-    united: Numbers = np.unique(np.concatenate(tables))
+    united = _different(np.concatenate(tables))
     if len(united) > _MOST_BANKS:
         raise _too_many_banks()
     return united
+
+
+def _different(numbers: Numbers) -> Numbers:
+    """Each number once, ascending. NumPy's `unique` would import its masked arrays: half of a start."""
+    ascending = np.sort(numbers)
+    is_new = np.ones(len(ascending), np.bool_)
+    is_new[1:] = ascending[1:] != ascending[:-1]
+    different: Numbers = ascending[is_new]
+    return different
 
 
 def _too_many_banks() -> Refused:
@@ -480,17 +489,18 @@ def _sealed(type_: str, rows: _Rows) -> _Segment:
     """A segment with its search aids, its rows in the order that these need."""
     kind = SIGNAL_KINDS[type_]
     if kind.perceptual:
-        return _with_tables(kind, rows)
+        rows = _arranged(rows)  # What they were before goes, if the caller holds no more: the tables need the room.
+        return _Segment.of(kind, rows, kernel.tabulate(rows.values, _cores()))
     keys = kernel.prefixes(rows.values)
     order = np.argsort(keys, kind="stable")
     return _Segment(kind=kind, rows=_narrowed(rows.part(order)), keys=keys[order])
 
 
-def _with_tables(kind: SignalKind, rows: _Rows) -> _Segment:
+def _arranged(rows: _Rows) -> _Rows:
     arranged = kernel.arrange(rows.values, _cores())
     places = slice(None) if arranged.places is None else arranged.places
     rows = replace(rows, values=arranged.values, ids=rows.ids[places], bank_of_row=rows.bank_of_row[places])
-    return _Segment.of(kind, _narrowed(rows), arranged.tables)
+    return _narrowed(rows)
 
 
 def _narrowed(rows: _Rows) -> _Rows:
@@ -532,7 +542,7 @@ def _segment_of(kind: SignalKind, columns: Mapping[str, Column]) -> _Segment:
             raise _unsound(f"the keys of {kind.name} are not in order")
         return _Segment(kind=kind, rows=rows, keys=keys)
     if own.keys().isdisjoint(kernel.tables()):
-        return _with_tables(kind, rows)  # Written by another kernel. The next snapshot is this one's.
+        return _sealed(kind.name, rows)  # Written by another kernel. The next snapshot is this one's.
     tables = {name: _column(own, name, (dtype,)) for name, dtype in kernel.tables().items()}
     try:
         segment = _Segment.of(kind, rows, tables)
@@ -549,7 +559,7 @@ def _mapped_rows(kind: SignalKind, own: Mapping[str, Column]) -> _Rows:
     )
     if values.shape != (len(ids), kind.length) or ids.ndim != 1 or bank_of_row.shape != ids.shape:
         raise _unsound(f"the rows of {kind.name} differ in number")
-    if bank_ids.ndim != 1 or len(np.unique(bank_ids)) != len(bank_ids):
+    if bank_ids.ndim != 1 or len(_different(bank_ids)) != len(bank_ids):
         raise _unsound(f"a bank of {kind.name} stands twice")
     if len(ids) and int(bank_of_row.max()) >= len(bank_ids):
         raise _unsound(f"a row of {kind.name} has no bank")

@@ -48,6 +48,7 @@ __all__ = [
     "prefixes",
     "searchable",
     "tables",
+    "tabulate",
 ]
 
 
@@ -58,6 +59,7 @@ class _Kernel(Protocol):
 
     def name(self) -> str: ...
     def arrange(self, values: Values, threads: int = 1) -> Arranged: ...
+    def tabulate(self, values: Values, threads: int = 1) -> Mapping[str, Column]: ...
     def searchable(self, values: Values, banks: Banks, tables: Mapping[str, Column] | None) -> Searchable: ...
     def checksum(self, data: Values, threads: int = 1) -> Sums: ...
 
@@ -86,8 +88,16 @@ def tables() -> Mapping[str, str]:
 
 
 def arrange(values: Values, threads: int = 1) -> Arranged:
-    """Put (rows, 32) uint8 values, fewer than 2^31, in the order that this kernel wants, and make its tables."""
+    """Put (rows, 32) uint8 values, fewer than 2^31, in the order that this kernel wants.
+
+    What comes next is a call of its own, so that the values as they were can be let go before it takes its memory.
+    """
     return _kernel.arrange(values, threads)
+
+
+def tabulate(values: Values, threads: int = 1) -> Mapping[str, Column]:
+    """The tables of arranged values: columns that a file can keep."""
+    return _kernel.tabulate(values, threads)
 
 
 def searchable(values: Values, banks: Banks, tables: Mapping[str, Column] | None) -> Searchable:

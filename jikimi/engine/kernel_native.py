@@ -14,7 +14,7 @@ from jikimi_kernel import search
 from jikimi.engine.kernel_types import Arranged, Banks, Column, Limits, Pairs, Sums, Values
 
 TABLES: Mapping[str, str] = {"chunk_widths": "u1", "chunk_blocks": "u1", "chunk_order": "u4"}
-"""The columns that `arrange` makes, and their types."""
+"""The columns that `tabulate` makes, and their types."""
 
 _BLOCK = 64
 """A block of buckets is a cache line and has to begin with one."""
@@ -26,14 +26,17 @@ def name() -> str:
 
 
 def arrange(values: Values, threads: int = 1) -> Arranged:
-    """The values in the order of their first chunk, and the tables of all chunks."""
+    """The values in the order of their first chunk."""
     values = _aligned(values)
-    widths = np.array(search.choose_widths(len(values)), np.uint8)
-    places = search.arrange(values, widths)
-    arranged = search.gather(values, places, threads)
-    blocks, order = search.fill(arranged, widths, threads)
-    tables: dict[str, Column] = {"chunk_widths": widths, "chunk_blocks": blocks, "chunk_order": order}
-    return Arranged(values=arranged, places=places, tables=tables)
+    places = search.arrange(values, _widths(values))
+    return Arranged(values=search.gather(values, places, threads), places=places)
+
+
+def tabulate(values: Values, threads: int = 1) -> Mapping[str, Column]:
+    """The tables of all chunks."""
+    widths = _widths(values)
+    blocks, order = search.fill(_aligned(values), widths, threads)
+    return {"chunk_widths": widths, "chunk_blocks": blocks, "chunk_order": order}
 
 
 def searchable(values: Values, banks: Banks, tables: Mapping[str, Column] | None) -> _Searchable:
@@ -71,6 +74,10 @@ class _Searchable:
 def checksum(data: Values, threads: int = 1) -> Sums:
     """See `engine.kernel`."""
     return search.checksum(_aligned(data), threads)
+
+
+def _widths(values: Values) -> Values:
+    return np.array(search.choose_widths(len(values)), np.uint8)
 
 
 def _aligned(array: Values, unit: int = 8) -> Values:

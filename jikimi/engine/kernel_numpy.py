@@ -70,7 +70,7 @@ class Tables:
 
 
 TABLES: Mapping[str, str] = {"word_order": "u4", "word_starts": "u4"}
-"""The columns that `arrange` makes, and their types."""
+"""The columns that `tabulate` makes, and their types."""
 
 
 def name() -> str:
@@ -79,9 +79,14 @@ def name() -> str:
 
 
 def arrange(values: Values, threads: int = 1) -> Arranged:
-    """The tables of values, which stay in their order."""
+    """The values, which stay in their order."""
+    return Arranged(values=values, places=None)
+
+
+def tabulate(values: Values, threads: int = 1) -> Mapping[str, Column]:
+    """The tables of all words."""
     tables = build(values)
-    return Arranged(values=values, places=None, tables={"word_order": tables.order, "word_starts": tables.starts})
+    return {"word_order": tables.order, "word_starts": tables.starts}
 
 
 class _Searchable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -38,14 +37,10 @@ class Pairs(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arranged:
-    """Values in the order a kernel wants them, with its tables, which are columns that a file can keep.
-
-    Row i was row `places[i]` before; None if all are where they were.
-    """
+    """Values in the order a kernel wants them. Row i was row `places[i]` before; None if all are where they were."""
 
     values: Values
     places: Places | None
-    tables: Mapping[str, Column]
 
 
 class Searchable(Protocol):

@@ -98,6 +98,24 @@ std::vector<Match> plain(const Case& one) {
     return found;
 }
 
+// The nearest `most` of each query in each bank, those that come first among the equally far.
+std::vector<Match> nearest(const Case& one, std::vector<Match> all, std::size_t most) {
+    const auto bank = [&](const Match& match) { return one.banks[match.row]; };
+    std::sort(all.begin(), all.end(), [&](const Match& x, const Match& y) {
+        return std::make_tuple(x.query, bank(x), x.distance, x.row) < std::make_tuple(y.query, bank(y), y.distance, y.row);
+    });
+    std::vector<Match> kept;
+    std::size_t run = 0;
+    for (std::size_t at = 0; at < all.size(); ++at) {
+        run = at > 0 && all[at].query == all[at - 1].query && bank(all[at]) == bank(all[at - 1]) ? run + 1 : 0;
+        if (run < most) kept.push_back(all[at]);
+    }
+    std::sort(kept.begin(), kept.end(), [](const Match& x, const Match& y) {
+        return std::tie(x.query, x.row) < std::tie(y.query, y.row);
+    });
+    return kept;
+}
+
 bool are_equal(const std::vector<Match>& a, const std::vector<Match>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Match& x, const Match& y) {
         return std::tie(x.query, x.row, x.distance) == std::tie(y.query, y.row, y.distance);
@@ -132,6 +150,8 @@ void run(std::uint64_t seed) {
     const Reach reach{one.limits.data(), one.limits.size()};
     const std::size_t count = one.queries.size() / kWords;
     expect(are_sound(tables, 2), "made tables are sound", seed);
+    const Reach bounded{one.limits.data(), one.limits.size(), 1 + below(random, 300)};
+    const std::vector<Match> expected_nearest = nearest(one, expected, bounded.most);
     const MultiIndex index(tables);
     std::uint64_t sums[2], generic_sums[2];
     for (int number = 0; number < kLevels; ++number) {
@@ -142,6 +162,12 @@ void run(std::uint64_t seed) {
         found.clear();
         expect(scan(rows, one.queries.data(), count, reach, 2, found) == Status::ok, "scan", seed);
         expect(are_equal(found, expected), "a scan finds what loops find", seed);
+        found.clear();
+        expect(index.search(one.queries.data(), count, bounded, 2, found) == Status::ok, "bounded search", seed);
+        expect(are_equal(found, expected_nearest), "the tables find the nearest of each bank", seed);
+        found.clear();
+        expect(scan(rows, one.queries.data(), count, bounded, 2, found) == Status::ok, "bounded scan", seed);
+        expect(are_equal(found, expected_nearest), "a scan finds the nearest of each bank", seed);
         if (one.rows > 0) {
             const std::size_t size = std::min<std::size_t>(one.values.size() * 8, 1 << 20) - below(random, 8);
             checksum(reinterpret_cast<const std::uint8_t*>(one.values.data()), size, 1, sums);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "jikimi/multi_index.h"
+#include "level.h"
 #include "parallel.h"
 
 namespace jikimi {
@@ -67,10 +68,10 @@ class BlockWriter {
 
 // Fill the `order` of one chunk, and call `add` with the size of each bucket in turn. First the rows are dealt out by
 // the high bits of the key, then each part is counted and placed by the low bits. Both keep equal keys in the order of
-// rows.
+// rows. `dealt` is room for all rows: memory that is new costs more than what is done with it, so it serves every chunk.
 template <typename Add>
-void sort_chunk(const std::uint64_t* values, std::uint32_t rows, int offset, int width, std::uint32_t* order,
-                Add&& add) {
+void sort_chunk(const std::uint64_t* values, std::uint32_t rows, int offset, int width, Keyed* dealt,
+                std::uint32_t* order, Add&& add) {
     const int low = std::max(width - kPartBits, 0);
     const std::size_t parts = std::size_t{1} << (width - low);
     std::vector<std::uint32_t> ends(parts + 1, 0); // ends[p + 1] runs from the start to the end of part p
@@ -82,7 +83,6 @@ void sort_chunk(const std::uint64_t* values, std::uint32_t rows, int offset, int
         ends[part + 1] = sum;
         sum += size;
     }
-    const std::unique_ptr<Keyed[]> dealt(new Keyed[rows]);
     for (std::uint32_t row = 0; row < rows; ++row) {
         const std::uint32_t key = bits_at(values + std::size_t{row} * kWords, offset, width);
         dealt[ends[(key >> low) + 1]++] = {key, row};
@@ -117,25 +117,12 @@ bool count_first(const std::uint64_t* values, std::uint32_t rows, int width, Blo
     return row == rows;
 }
 
-// Whether blocks add up to the rows, with sizes above 254 taken on trust from one block to the next.
-bool add_up(const Block* blocks, std::size_t count, std::uint32_t rows) {
-    if ((blocks[0].base & ~Block::kCrowded) != 0 || blocks[count - 1].base != rows) return false;
-    for (std::size_t block = 0; block + 1 < count; ++block) {
-        const std::uint32_t begin = blocks[block].base & ~Block::kCrowded;
-        const std::uint32_t end = blocks[block + 1].base & ~Block::kCrowded;
-        std::uint32_t sum = 0;
-        for (const std::uint8_t size : blocks[block].count) sum += size;
-        if (end < begin || end - begin < sum) return false;
-        if ((blocks[block].base & Block::kCrowded) == 0 && end - begin != sum) return false;
-    }
-    return true;
-}
-
 } // namespace
 
 Status arrange(const Widths& widths, const std::uint64_t* values, std::uint32_t rows, std::uint32_t* from) {
     if (!widths.are_sound() || rows > kMostRows) return Status::bad_argument;
-    sort_chunk(values, rows, 0, widths.bits[0], from, [](std::uint32_t) {});
+    const std::unique_ptr<Keyed[]> dealt(new Keyed[rows]);
+    sort_chunk(values, rows, 0, widths.bits[0], dealt.get(), from, [](std::uint32_t) {});
     return Status::ok;
 }
 
@@ -155,7 +142,8 @@ Status fill(const Widths& widths, const std::uint64_t* values, std::uint32_t row
             int threads) {
     if (!widths.are_sound() || rows > kMostRows) return Status::bad_argument;
     std::atomic<bool> is_arranged{true};
-    detail::share(threads, static_cast<std::size_t>(widths.chunks), [&](int, std::size_t task) {
+    std::vector<std::unique_ptr<Keyed[]>> dealt(static_cast<std::size_t>(std::max(threads, 1)));
+    detail::share(threads, static_cast<std::size_t>(widths.chunks), [&](int thread, std::size_t task) {
         const int chunk = static_cast<int>(task), width = widths.bits[chunk];
         Block* const own = blocks + first_block(widths, chunk);
         if (chunk == 0) {
@@ -163,7 +151,9 @@ Status fill(const Widths& widths, const std::uint64_t* values, std::uint32_t row
             return;
         }
         BlockWriter writer(own);
-        sort_chunk(values, rows, offset_of(widths, chunk), width, order + (task - 1) * std::size_t{rows},
+        std::unique_ptr<Keyed[]>& room = dealt[static_cast<std::size_t>(thread)];
+        if (room == nullptr) room.reset(new Keyed[rows]);
+        sort_chunk(values, rows, offset_of(widths, chunk), width, room.get(), order + (task - 1) * std::size_t{rows},
                    [&](std::uint32_t size) { writer.add(size); });
         writer.end();
     });
@@ -174,18 +164,16 @@ bool are_sound(const Tables& tables, int threads) {
     const Widths& widths = tables.widths;
     if (!widths.are_sound() || tables.rows.count > kMostRows) return false;
     const std::size_t rows = tables.rows.count, chunks = static_cast<std::size_t>(widths.chunks);
+    const detail::Functions& level = detail::functions();
     std::atomic<bool> is_sound{true};
     detail::share(threads, 2 * chunks - 1, [&](int, std::size_t task) {
         if (task < chunks) {
             const int chunk = static_cast<int>(task);
-            if (!add_up(tables.blocks + first_block(widths, chunk), widths.blocks(chunk), tables.rows.count))
+            if (!level.add_up(tables.blocks + first_block(widths, chunk), widths.blocks(chunk), tables.rows.count))
                 is_sound = false;
             return;
         }
-        const std::uint32_t* order = tables.order + (task - chunks) * rows;
-        std::uint32_t largest = 0;
-        for (std::size_t place = 0; place < rows; ++place) largest = std::max(largest, order[place]);
-        if (rows != 0 && largest >= rows) is_sound = false;
+        if (rows != 0 && level.largest(tables.order + (task - chunks) * rows, rows) >= rows) is_sound = false;
     });
     return is_sound;
 }

@@ -63,6 +63,8 @@ struct Functions {
     bool (*scan)(const ScanJob&, Sink&);
     Probed (*probe)(const ProbeJob&, Sink&);
     void (*sum_block)(const std::uint64_t* words, std::size_t count, std::uint64_t* sums);
+    std::uint32_t (*largest)(const std::uint32_t* numbers, std::size_t count);
+    bool (*add_up)(const Block* blocks, std::size_t count, std::uint32_t rows);
 };
 
 // Null where the build has no such level.

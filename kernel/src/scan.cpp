@@ -45,7 +45,7 @@ Status scan(const Rows& rows, const std::uint64_t* queries, std::size_t count, c
         job.queries = queries + first_query * kWords;
         job.number = numbers.data() + first_query;
         job.count = std::min(kQueriesAtOnce, count - first_query);
-        job.reach = reach;
+        job.reach = collectors[task].open(job.count);
         job.radius = static_cast<std::uint32_t>(radius);
         if (!level.scan(job, collectors[task].sink())) is_damaged = true;
         collectors[task].settle();

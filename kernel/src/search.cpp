@@ -124,7 +124,7 @@ Status MultiIndex::search(const std::uint64_t* queries, std::size_t count, const
                                        static_cast<int>(plan.chunks.size()),
                                        asked,
                                        static_cast<std::uint32_t>(query),
-                                       reach,
+                                       collector.open(1),
                                        static_cast<std::uint32_t>(radius),
                                        plan.most_candidates,
                                        own.buckets.data(),
@@ -134,7 +134,7 @@ Status MultiIndex::search(const std::uint64_t* queries, std::size_t count, const
                 collector.settle();
                 break;
             case detail::Probed::too_many:
-                crowded.insert(crowded.end(), asked, asked + kWords);
+                crowded.insert(crowded.end(), asked, asked + kWords); // nothing was added
                 numbers.push_back(static_cast<std::uint32_t>(query));
                 break;
             case detail::Probed::damaged:
@@ -144,7 +144,7 @@ Status MultiIndex::search(const std::uint64_t* queries, std::size_t count, const
         }
         if (!numbers.empty()) {
             const detail::ScanJob job{tables_.rows,   0,  tables_.rows.count, crowded.data(), numbers.data(),
-                                      numbers.size(), reach, static_cast<std::uint32_t>(radius)};
+                                      numbers.size(), collector.open(numbers.size()), static_cast<std::uint32_t>(radius)};
             if (!level.scan(job, collector.sink())) is_damaged = true;
             collector.settle();
             detail::sort_by_query_and_row(collector.begin(), collector.end());

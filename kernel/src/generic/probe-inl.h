@@ -18,9 +18,10 @@ struct Pending {
     std::size_t pushed = 0;
 };
 
-// Whether a look-up in an earlier chunk leads to this row too: then it has been reported.
-inline bool was_reported(const ProbeJob& job, const std::uint64_t* differing, int chunk) {
-    for (int earlier = 0; earlier < chunk; ++earlier) {
+// Whether a look-up in one of the chunks from `first` to before `chunk` leads to this row too: then it has been
+// reported.
+inline bool was_reported(const ProbeJob& job, const std::uint64_t* differing, int first, int chunk) {
+    for (int earlier = first; earlier < chunk; ++earlier) {
         const ProbeChunk& other = job.chunks[earlier];
         if (ones_of_chunk(differing, other.offset, other.width) <= other.most_flips) return true;
     }
@@ -32,12 +33,15 @@ bool compare_pending(const ProbeJob& job, const Pending& pending, std::size_t fi
     for (std::size_t at = first; at < last; ++at) {
         const std::uint32_t row = pending.row[at % (2 * kBatch)];
         const std::uint64_t* value = job.rows.values + std::size_t{row} * kWords;
+        const int chunk = pending.chunk[at % (2 * kBatch)];
         const std::uint64_t differing[kWords] = {value[0] ^ asked[0], value[1] ^ asked[1], value[2] ^ asked[2],
                                                  value[3] ^ asked[3]};
+        // A crowd of look-alikes comes up in every chunk again, and the first one tells nearly all of them.
+        if (chunk > 0 && was_reported(job, differing, 0, 1)) continue;
         std::uint32_t distance = ones(differing[0]) + ones(differing[1]);
         if (distance > job.radius) continue;
         distance += ones(differing[2]) + ones(differing[3]);
-        if (distance > job.radius || was_reported(job, differing, pending.chunk[at % (2 * kBatch)])) continue;
+        if (distance > job.radius || was_reported(job, differing, 1, chunk)) continue;
         if (!report(job.rows, job.reach, {job.number, row, distance}, sink)) return false;
     }
     return true;

@@ -1,4 +1,4 @@
-// The sum of the first `size` counts of a block (0 to 59), in words of eight bytes.
+// The sum of the first `size` counts of a block (0 to 60), in words of eight bytes.
 
 inline std::uint32_t sum_of_first(const std::uint8_t* counts, std::uint32_t size) {
     constexpr std::uint64_t every_other = 0x00FF00FF00FF00FF;

@@ -7,7 +7,7 @@ namespace jikimi::detail {
 namespace {
 #include "generic/bits-inl.h"
 
-// The sum of the first `size` counts of a block (0 to 59).
+// The sum of the first `size` counts of a block (0 to 60).
 inline std::uint32_t sum_of_first(const std::uint8_t* counts, std::uint32_t size) {
     const __m512i first = _mm512_maskz_loadu_epi8((std::uint64_t{1} << size) - 1, counts);
     const __m512i eight = _mm512_sad_epu8(first, _mm512_setzero_si512());
@@ -18,6 +18,7 @@ inline std::uint32_t sum_of_first(const std::uint8_t* counts, std::uint32_t size
 
 #include "generic/probe-inl.h"
 #include "generic/scan-inl.h"
+#include "generic/sound-inl.h"
 #include "generic/sum-inl.h"
 
 // The first or second words of eight rows, from four registers of two rows each.
@@ -54,7 +55,7 @@ bool scan_eights(const ScanJob& job, Sink& sink) {
     return scan_words(rest, sink);
 }
 
-constexpr Functions kFunctions = {scan_eights, probe_tables, sum_words};
+constexpr Functions kFunctions = {scan_eights, probe_tables, sum_words, largest, add_up};
 } // namespace
 
 const Functions* avx512_functions() { return &kFunctions; }

@@ -7,8 +7,9 @@ namespace {
 #include "generic/sum_of_first-inl.h"
 #include "generic/probe-inl.h"
 #include "generic/scan-inl.h"
+#include "generic/sound-inl.h"
 #include "generic/sum-inl.h"
-constexpr Functions kFunctions = {scan_words, probe_tables, sum_words};
+constexpr Functions kFunctions = {scan_words, probe_tables, sum_words, largest, add_up};
 } // namespace
 
 const Functions* generic_functions() { return &kFunctions; }

@@ -7,7 +7,7 @@ namespace jikimi::detail {
 namespace {
 #include "generic/bits-inl.h"
 
-// The sum of the first `size` counts of a block (0 to 59).
+// The sum of the first `size` counts of a block (0 to 60).
 inline std::uint32_t sum_of_first(const std::uint8_t* counts, std::uint32_t size) {
     alignas(64) static constexpr struct Masks {
         std::uint8_t bytes[128];
@@ -29,8 +29,9 @@ inline std::uint32_t sum_of_first(const std::uint8_t* counts, std::uint32_t size
 
 #include "generic/probe-inl.h"
 #include "generic/scan-inl.h"
+#include "generic/sound-inl.h"
 #include "generic/sum-inl.h"
-constexpr Functions kFunctions = {scan_words, probe_tables, sum_words};
+constexpr Functions kFunctions = {scan_words, probe_tables, sum_words, largest, add_up};
 } // namespace
 
 const Functions* popcnt_functions() { return &kFunctions; }

@@ -104,10 +104,11 @@ def test_damaged_tables_are_recognised_and_never_read_beyond() -> None:
     rng = np.random.default_rng(5)
     values, banks = corpus("families", 3000), np.zeros(3000, np.uint16)
     made = native.arrange(values)
+    sound = native.tabulate(made.values)
     limits = np.array([4], np.uint16)  # so near that the tables are used
-    assert native.searchable(made.values, banks, made.tables).probes(3) > 0
+    assert native.searchable(made.values, banks, sound).probes(3) > 0
     for _ in range(200):
-        tables = {name: column.copy() for name, column in made.tables.items()}
+        tables = {name: column.copy() for name, column in sound.items()}
         spoiled = tables[("chunk_blocks", "chunk_order")[rng.integers(2)]].view(np.uint8).reshape(-1)
         spoiled[rng.integers(len(spoiled), size=1 + rng.integers(5))] = rng.integers(256)
         index = native.searchable(made.values, banks, tables)
@@ -115,7 +116,7 @@ def test_damaged_tables_are_recognised_and_never_read_beyond() -> None:
             index.within(made.values[:50], limits, 1)
         except RuntimeError:
             assert not index.is_sound()
-    beyond = {**made.tables, "chunk_order": made.tables["chunk_order"] + np.uint32(3000)}
+    beyond = {**sound, "chunk_order": sound["chunk_order"] + np.uint32(3000)}
     index = native.searchable(made.values, banks, beyond)
     assert not index.is_sound()
     with pytest.raises(RuntimeError, match="damaged"):
@@ -195,7 +196,7 @@ def with_tables(values: Values, banks: Banks) -> tuple[Values, Searchable]:
     made = native.arrange(values, 2)
     assert np.array_equal(np.sort(made.places), np.arange(len(values)))
     assert np.array_equal(values[made.places], made.values)
-    index = native.searchable(made.values, banks[made.places], made.tables)
+    index = native.searchable(made.values, banks[made.places], native.tabulate(made.values, 2))
     assert index.is_sound()
     return made.places, index
 
