@@ -35,7 +35,7 @@ def run(place: Place, quick: bool) -> list[Figure]:
     warm.run()
     figures = [Figure(what="PDQ", value=f"{pdq.name()}, {len(paths)} photographs")]
     for name, size in _SIZES.items():
-        contents = [_encoded(path, size) for path in paths]
+        contents = [encoded(path, size) for path in paths]
         figures += _at(name, contents, _QUICK_SECONDS if quick else _SECONDS)
     return figures
 
@@ -73,7 +73,7 @@ def _ours(content: bytes) -> tuple[bytes, int]:
     return pdq.fingerprint(frame.sample())
 
 
-def _encoded(path: Path, size: tuple[int, int]) -> bytes:
+def encoded(path: Path, size: tuple[int, int]) -> bytes:
     """The photograph at this size; the middle of it, if it has another shape."""
     with Image.open(path) as image:
         scale = max(size[0] / image.width, size[1] / image.height)
