@@ -143,6 +143,7 @@ def destroy(kit: Kit, actor: str, item_id: EvidenceId, reason: str) -> EvidenceI
         check_destruction(item)
         tx.evidence.destroyed(item.id, kit.clock())
         _audit(kit, tx, actor, "evidence.destroyed", item, {"sha256": item.sha256, "reason": reason})
+    kit.store.scrub()
     kit.blobs.delete(item.sealed.blob)  # a crash before this leaves an orphan
     return item
 

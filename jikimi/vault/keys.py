@@ -122,13 +122,13 @@ class KeyFolder:
     def _seed(self, text: str, fingerprint: str) -> bytes:
         if not text.startswith(_LOCKED):
             return _decode(text, _PLAIN)[0]
+        salt, nonce, box = _decode(text, _LOCKED, parts=3)
         passphrase = self._passphrase()
         if passphrase is None:
             raise Refused(
                 "passphrase_missing",
                 f"Evidence key {fingerprint} is locked: name the file with its passphrase in evidence_passphrase_file.",
             )
-        salt, nonce, box = _decode(text, _LOCKED, parts=3)
         try:
             return AESGCM(_stretch(passphrase, salt)).decrypt(nonce, box, fingerprint.encode())
         except InvalidTag:
