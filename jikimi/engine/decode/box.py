@@ -23,9 +23,9 @@ from typing import NoReturn
 import numpy as np
 
 from jikimi.engine.decode import upright, warm, wire
-from jikimi.engine.decode.draw import Drawing, draw
+from jikimi.engine.decode.draw import draw
 from jikimi.engine.decode.lock import lock_down, prepare
-from jikimi.model.media import Limits, MediaKind, Reason
+from jikimi.model.media import Drawing, Limits, MediaKind, Reason
 
 EXIT_DONE, EXIT_FAULT = 0, 70
 _PACKETS = (wire.JOB.size, wire.JOB.size + wire.DRAWING.size)

@@ -7,13 +7,11 @@ is never made larger. Not decided here: how much of it anybody may see (`model.e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from jikimi.engine.decode import upright
-from jikimi.model.media import Limits, MediaKind, Reason
+from jikimi.model.media import Drawing, Limits, MediaKind, Reason
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -27,16 +25,6 @@ _TURNS = {
 """EXIF orientation: how the stored picture is turned upright."""
 _SPARE = 2
 """Averaging whole pixels down to this many times the size is fast; the rest is done with a better filter."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
-    """What to draw: the longer side in pixels, which frame, with or without colours, alpha dropped or on white."""
-
-    side: int
-    frame: int = 0
-    grey: bool = False
-    flattened: bool = False
 
 
 def draw(untrusted_bytes: bytes, kind: MediaKind, limits: Limits, drawing: Drawing) -> Image.Image:

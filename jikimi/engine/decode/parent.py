@@ -28,17 +28,15 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import BinaryIO, Self
 
 import numpy as np
 from PIL import features
 
 from jikimi.engine.decode import wire
-from jikimi.engine.decode.draw import Drawing
 from jikimi.engine.decode.lock import support
 from jikimi.model.errors import Refused
-from jikimi.model.media import PICTURES, Decoded, Limits, MediaKind, Reason, Sketch
+from jikimi.model.media import PICTURES, Decoded, Drawing, Drawn, Limits, MediaKind, Reason, Sketch
 
 START_SECONDS = 30.0
 """A fork server that is not warm by then is broken; it takes half a second on an idle machine."""
@@ -74,17 +72,6 @@ _FAULTS_OF_A_CHILD = frozenset(
         Reason.UNREADABLE,
     }
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
-    """A picture as a child drew it: rows of 8-bit pixels, checked to be as many as it says; or why there is none."""
-
-    width: int = 0
-    height: int = 0
-    is_grey: bool = False
-    pixels: bytes = b""
-    fault: Reason | None = None
 
 
 class Decoder:

@@ -11,11 +11,9 @@ from typing import BinaryIO, Protocol
 
 from PIL import Image, ImageFilter
 
-from jikimi.engine.decode.draw import Drawing
-from jikimi.engine.decode.parent import Drawn
 from jikimi.model.errors import Refused, Unavailable
 from jikimi.model.evidence import Look, Rendered
-from jikimi.model.media import RETRYABLE, MediaKind
+from jikimi.model.media import RETRYABLE, Drawing, Drawn, MediaKind
 
 _BLUR_PART = 27
 """The radius of the blur is the longer side divided by this: at 160 pixels 6, and faces cannot be told apart."""

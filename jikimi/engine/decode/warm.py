@@ -11,8 +11,8 @@ from typing import Any
 from PIL import Image
 
 from jikimi.engine.decode import straight, upright
-from jikimi.engine.decode.draw import Drawing, draw
-from jikimi.model.media import Limits, MediaKind
+from jikimi.engine.decode.draw import draw
+from jikimi.model.media import Drawing, Limits, MediaKind
 
 SIDE = 96
 _ORIENTED = 6
