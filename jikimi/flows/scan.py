@@ -6,7 +6,8 @@
     4  all signals are looked up among the bank entries
     5  what is found is weighed into a verdict
     6  a clear upload is counted, and nothing else of it is kept
-    7  bytes of a held or blocked upload are sealed as evidence; bytes that a second check may help are set aside
+    7  bytes of a held or blocked upload are sealed as evidence; bytes that a second check may help are sealed and
+       set aside
     8  scan, matches, case, evidence, job and audit event are stored together, before the answer
 
 Whatever goes wrong with the bytes becomes a reason in the verdict. Whatever goes wrong with us becomes an error, which
@@ -90,8 +91,8 @@ def scan(kit: Kit, upload: Upload, file: BinaryIO) -> Scan:
     answer, sealed = secure(kit, answer, file)  # 7
     kept = needs_recheck(verdict)
     if kept:
-        file.seek(0)
-        kit.blobs.put(blob_name(answer.id), file)
+        with kit.vault.set_aside(file, answer.content.sha256) as blob:
+            kit.blobs.put(blob_name(answer.id), blob)
     return _conclude(kit, answer, sealed, recheck=kept)
 
 

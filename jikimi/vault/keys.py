@@ -1,6 +1,7 @@
 """The evidence keys of one node, as files in a folder of mode 700.
 
 - `evidence.pub`: the public key to which this node seals. A node that only scans needs no other file.
+- `recheck.key`: a secret of this node alone, for bytes that wait for a second check here; mode 600.
 - `evidence-FINGERPRINT.key`: a private key, mode 600; several after a rotation. With a passphrase the seed in it is
   locked (Argon2id, then AES-256-GCM); without one, whoever can read the file can open the evidence.
 
@@ -16,19 +17,23 @@ import os
 import re
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from jikimi.model.errors import Broken, Refused
+from jikimi.model.errors import Broken, Refused, Unavailable
+from jikimi.vault.frames import KEY_BYTES
 from jikimi.vault.pair import SEED_BYTES, PrivateKey, PublicKey
 from jikimi.vault.sheet import read_sheet, write_sheet
 
 _PUBLIC_FILE = "evidence.pub"
+_NODE_FILE = "recheck.key"
 _PRIVATE_FILE = re.compile(r"evidence-([0-9a-f]{20})\.key")
 _PUBLIC, _PLAIN, _LOCKED = "jikimi-evidence-1-public", "jikimi-evidence-1-private", "jikimi-evidence-1-locked"
+_NODE = "jikimi-recheck-1"
 _SALT_BYTES, _NONCE_BYTES = 16, 12
 _ARGON = {"time_cost": 3, "memory_cost": 64 * 1024, "parallelism": 4}
 """RFC 9106, section 4, second recommended option: 64 MiB."""
@@ -108,6 +113,13 @@ class KeyFolder:
         """Store the private key that a recovery sheet holds; returns its public part."""
         return self._store(PrivateKey(read_sheet(untrusted_sheet))).data
 
+    def node_key(self) -> bytes:
+        """The node's own secret, made at its first use."""
+        file = self._folder / _NODE_FILE
+        if not file.exists():
+            self._write(_NODE_FILE, f"{_NODE} {_encode(self._entropy(KEY_BYTES))}\n", once=True)
+        return _decode(file.read_text(), _NODE)[0]
+
     def _store(self, key: PrivateKey) -> PublicKey:
         fingerprint, passphrase = key.public.fingerprint, self._passphrase()
         if passphrase is None:
@@ -152,23 +164,29 @@ class KeyFolder:
     def _file(self, fingerprint: str) -> Path:
         return self._folder / f"evidence-{fingerprint}.key"
 
-    def _write(self, name: str, text: str) -> None:
+    def _write(self, name: str, text: str, *, once: bool = False) -> None:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_whole(self._folder / name, text)
+            _write_whole(self._folder / name, text, once=once)
         except OSError as error:
-            raise Refused(
+            raise Unavailable(
                 "keys_unwritable", f"Keys cannot be kept in {self._folder} ({error.strerror}); set evidence_folder."
             ) from error
 
 
-def _write_whole(path: Path, text: str) -> None:
+def _write_whole(path: Path, text: str, *, once: bool) -> None:
+    """Write a file so that it is there whole or not at all; `once`: the first of several writers is the one."""
     descriptor, written = tempfile.mkstemp(dir=path.parent)  # mode 600
     with open(descriptor, "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    Path(written).replace(path)
+    if once:
+        with suppress(FileExistsError):
+            path.hardlink_to(written)
+        Path(written).unlink()
+    else:
+        Path(written).replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -1,24 +1,33 @@
 """The vault: content in, sealed bytes and a wrapped key out; and back, where the private key is.
 
-Decided here: how a content key lives. It is drawn for one object, wrapped to the present evidence key, and forgotten.
-Not decided here: what is kept, who may open it, where the sealed bytes lie.
+Decided here: how a content key lives. That of evidence is drawn for one object, wrapped to the present evidence key,
+and forgotten. That of bytes which wait for a second check comes out of the node's own secret and a random salt before
+the sealed bytes, because a node that only scans has to open them again. Not decided here: what is kept, who may open
+it, where the sealed bytes lie.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from jikimi.model.errors import Refused
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from jikimi.model.errors import Refused, Unavailable
 from jikimi.model.evidence import EvidenceItem, Sealed
 from jikimi.vault.frames import KEY_BYTES, open_frames, seal_frames
 from jikimi.vault.keys import KeyFolder
 from jikimi.vault.pair import PublicKey
 
 _NAME_BYTES = 16
+_NODE_NAME_BYTES = 8
+_SALT_BYTES = 32
 
 
 class Vault:
@@ -40,14 +49,7 @@ class Vault:
         key = self._entropy(KEY_BYTES)
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        out = TemporaryFile()
-        try:
-            for piece in seal_frames(key, sha256, file):
-                out.write(piece)
-            out.seek(0)
-        except BaseException:
-            out.close()
-            raise
+        out = _written(seal_frames(key, sha256, file))
         sealed = Sealed(
             blob=f"evidence/{sha256}/{self._entropy(_NAME_BYTES).hex()}",
             wrapped_key=public.wrap(key, sha256),
@@ -58,16 +60,21 @@ class Vault:
 
     def open(self, item: EvidenceItem, blob: BinaryIO) -> BinaryIO:
         """Return the content in memory that no disk ever sees; `Refused` where the key is not, `Broken` if damaged."""
-        key = self._unwrap(item)
-        content = open(os.memfd_create("jikimi-evidence"), "w+b")
-        try:
-            for piece in open_frames(key, item.sha256, blob):
-                content.write(piece)
-            content.seek(0)
-        except BaseException:
-            content.close()
-            raise
-        return content
+        return _in_memory(open_frames(self._unwrap(item), item.sha256, blob))
+
+    def set_aside(self, file: BinaryIO, sha256: str) -> BinaryIO:
+        """Seal what the file holds so that this node can open it again, or one that has a copy of its `recheck.key`."""
+        secret, salt = self.keys.node_key(), self._entropy(_SALT_BYTES)
+        file.seek(0)
+        head = _name_of(secret) + salt
+        return _written(chain([head], seal_frames(_derive(secret, salt), sha256, file)))
+
+    def take_back(self, blob: BinaryIO, sha256: str) -> BinaryIO | None:
+        """Open what was set aside; none if that was by a node with another secret."""
+        secret = self.keys.node_key()
+        if blob.read(_NODE_NAME_BYTES) != _name_of(secret):
+            return None
+        return _in_memory(open_frames(_derive(secret, blob.read(_SALT_BYTES)), sha256, blob))
 
     def check(self, item: EvidenceItem, blob: BinaryIO) -> None:
         """Open frame by frame and keep nothing: raises what `open` would raise."""
@@ -88,3 +95,37 @@ class Vault:
         if public is None:
             raise Refused("vault_without_key", "This node has no evidence key to seal to; run `jikimi vault init`.")
         return public
+
+
+def _written(pieces: Iterator[bytes]) -> BinaryIO:
+    """Sealed bytes in an anonymous file."""
+    out = TemporaryFile()
+    try:
+        for piece in pieces:
+            out.write(piece)
+        out.seek(0)
+    except OSError as error:
+        out.close()
+        raise Unavailable("vault_full", "There is no room to seal bytes now; make room in TMPDIR.") from error
+    return out
+
+
+def _in_memory(pieces: Iterator[bytes]) -> BinaryIO:
+    """Opened bytes in memory that looks like a file: decoders want a file, and no disk may see these."""
+    content = open(os.memfd_create("jikimi-vault"), "w+b")
+    try:
+        for piece in pieces:
+            content.write(piece)
+        content.seek(0)
+    except BaseException:
+        content.close()
+        raise
+    return content
+
+
+def _derive(secret: bytes, salt: bytes) -> bytes:
+    return HKDF(SHA256(), KEY_BYTES, salt, b"jikimi recheck 1").derive(secret)
+
+
+def _name_of(secret: bytes) -> bytes:
+    return hashlib.sha256(b"jikimi recheck 1 name" + secret).digest()[:_NODE_NAME_BYTES]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jikimi.model.errors import Broken, Refused
+from jikimi.model.errors import Broken, Refused, Unavailable
 from jikimi.vault.keys import KeyFolder
 from jikimi.vault.pair import WRAPPED_BYTES, PrivateKey, PublicKey
 from jikimi.vault.sheet import read_sheet, write_sheet
@@ -132,7 +133,7 @@ def test_a_file_under_another_name_is_told(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("a file where a folder has to be")
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Unavailable) as refusal:
         folder(tmp_path).make()
     assert refusal.value.code == "keys_unwritable"
 
@@ -183,3 +184,14 @@ def test_rows_that_changed_places_are_refused() -> None:
 def test_a_public_key_of_another_size_is_refused() -> None:
     with pytest.raises(Broken):
         PublicKey(data=b"short")
+
+
+def test_the_nodes_own_secret_is_made_once(tmp_path: Path) -> None:
+    first = folder(tmp_path).node_key()
+    assert len(first) == 32
+    assert folder(tmp_path).node_key() == first
+    assert stat.S_IMODE((tmp_path / "keys" / "recheck.key").stat().st_mode) == 0o600
+    with ThreadPoolExecutor(8) as pool:
+        keys = folder(tmp_path / "other")
+        assert len(set(pool.map(lambda _: keys.node_key(), range(32)))) == 1
+    assert [file.name for file in (tmp_path / "other" / "keys").iterdir()] == ["recheck.key"]
