@@ -120,11 +120,15 @@ def open_blob(kit: Kit, item: EvidenceItem) -> BinaryIO:
     return blob
 
 
-def hold(kit: Kit, tx: Tx, sha256s: Iterable[str], case_id: CaseId, *, actor: str = "jikimi") -> None:
-    """Step 4: put what is kept of these contents under legal hold for a case."""
-    for item in _kept(tx, sha256s):
-        tx.evidence.update(held(item, case_id))
+def hold(
+    kit: Kit, tx: Tx, sha256s: Iterable[str], case_id: CaseId, *, actor: str = "jikimi"
+) -> tuple[EvidenceItem, ...]:
+    """Step 4: put what is kept of these contents under legal hold for a case; the items, fewer if not all is kept."""
+    items = tuple(held(item, case_id) for item in _kept(tx, sha256s))
+    for item in items:
+        tx.evidence.update(item)
         _audit(kit, tx, actor, "evidence.held", item, {"case": case_id})
+    return items
 
 
 def release(kit: Kit, tx: Tx, sha256s: Iterable[str], case_id: CaseId, *, actor: str = "jikimi") -> None:

@@ -71,6 +71,7 @@ def settle_key(kit: Kit) -> str:
 
 def key_states(kit: Kit) -> tuple[KeyState, ...]:
     """All keys, the present one last."""
+    settle_key(kit)
     held = kit.vault.keys.held()
     with kit.store.read() as tx:
         keys, items = tx.evidence.known_keys(), tx.evidence.counts()
