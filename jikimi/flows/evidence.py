@@ -51,7 +51,7 @@ def secure(kit: Kit, answer: Scan, file: BinaryIO) -> tuple[Scan, Sealed | None]
         return answer, None
     try:
         return answer, seal_upload(kit, answer.content, file)
-    except (JikimiError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the verdict must not be lost with it; it is recorded
         code = error.code if isinstance(error, JikimiError) else type(error).__name__
         kit.tally.note("evidence_unsealed")
         kit.log.error("evidence_unsealed", scan=answer.id, code=code, fault=repr(error))

@@ -52,7 +52,7 @@ class KeyFolder:
     def public(self) -> PublicKey | None:
         """The key to which this node seals; none before there is one. Read anew, as another process may change it."""
         try:
-            text = (self._folder / _PUBLIC_FILE).read_text()
+            text = (self._folder / _PUBLIC_FILE).read_text(errors="replace")
         except FileNotFoundError:
             return None
         return PublicKey(data=_decode(text, _PUBLIC)[0])
@@ -87,7 +87,7 @@ class KeyFolder:
         """The private key of this name; `Refused` where it is not on this node, or locked."""
         file = self._file(fingerprint)
         try:
-            text = file.read_text()
+            text = file.read_text(errors="replace")
         except FileNotFoundError:
             raise Refused(
                 "vault_locked",
@@ -118,7 +118,7 @@ class KeyFolder:
         file = self._folder / _NODE_FILE
         if not file.exists():
             self._write(_NODE_FILE, f"{_NODE} {_encode(self._entropy(KEY_BYTES))}\n", once=True)
-        return _decode(file.read_text(), _NODE)[0]
+        return _decode(file.read_text(errors="replace"), _NODE)[0]
 
     def _store(self, key: PrivateKey) -> PublicKey:
         fingerprint, passphrase = key.public.fingerprint, self._passphrase()

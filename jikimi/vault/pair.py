@@ -36,7 +36,7 @@ class PublicKey:
 
     def __post_init__(self) -> None:
         if len(self.data) != PUBLIC_BYTES:
-            raise Broken("evidence_key_damaged", "A public evidence key is damaged; copy evidence.pub anew.")
+            raise _damaged()
 
     @property
     def fingerprint(self) -> str:
@@ -45,7 +45,10 @@ class PublicKey:
 
     def wrap(self, content_key: bytes, sha256: str) -> bytes:
         """Wrap the key of one content, so that it opens for the private key and that content alone."""
-        return _SUITE.encrypt(content_key, _public(self.data), _purpose(sha256))
+        try:
+            return _SUITE.encrypt(content_key, _public(self.data), _purpose(sha256))
+        except ValueError as error:
+            raise _damaged() from error
 
 
 class PrivateKey:
@@ -65,6 +68,10 @@ class PrivateKey:
             return _SUITE.decrypt(untrusted_wrapped, self._key, _purpose(sha256))
         except (InvalidTag, ValueError) as error:
             raise damaged() from error
+
+
+def _damaged() -> Broken:
+    return Broken("evidence_key_damaged", "The public evidence key is damaged; make another: `jikimi vault rotate`.")
 
 
 def _public(data: bytes) -> hpke.MLKEM768X25519PublicKey:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -17,6 +17,9 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from jikimi.model.errors import Refused, Unavailable
+
+_RETRY_SECONDS = timedelta(seconds=8)
+"""The library would try for three minutes, while somebody waits for the verdict on an upload."""
 
 
 class ObjectBlobs:
@@ -31,7 +34,7 @@ class ObjectBlobs:
             self._store = LocalStore(self._folder)
         else:
             try:
-                self._store = from_url(url)
+                self._store = from_url(url, retry_config={"max_retries": 2, "retry_timeout": _RETRY_SECONDS})
             except (BaseError, ValueError) as error:
                 raise Refused("settings_invalid", "blobs_url is no address of a store for bytes.") from error
 

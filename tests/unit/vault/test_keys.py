@@ -184,6 +184,8 @@ def test_rows_that_changed_places_are_refused() -> None:
 def test_a_public_key_of_another_size_is_refused() -> None:
     with pytest.raises(Broken):
         PublicKey(data=b"short")
+    with pytest.raises(Broken):
+        PublicKey(data=b"\xff" * 1216).wrap(KEY, CONTENT)
 
 
 def test_the_nodes_own_secret_is_made_once(tmp_path: Path) -> None:
