@@ -1,9 +1,9 @@
 """An upload that could not be checked is checked once more.
 
-1  the bytes that were set aside are fetched
+1  the bytes that were set aside are fetched and opened, in memory
 2  they are examined and judged as if they had just arrived
 3  if there is still no answer, the job is put back; after the last try the scan stays unchecked
-4  what was found is stored with its case and its audit event
+4  evidence is sealed; what was found is stored with its case and its audit event
 5  the bytes are deleted; bytes that no job waits for are swept
 """
 
@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import BinaryIO
 
+from jikimi.flows.evidence import secure
 from jikimi.flows.scan import RECHECK, blob_name, examine, file_scan, judge
 from jikimi.model.errors import Unavailable
 from jikimi.model.ids import ScanId
 from jikimi.model.job import Job, is_last_try
-from jikimi.model.scan import needs_recheck
+from jikimi.model.scan import Scan, needs_recheck
 from jikimi.ports import Kit
 
 _SWEEP_AFTER = timedelta(hours=1)
@@ -28,24 +30,33 @@ def recheck(kit: Kit, job: Job) -> None:
     scan_id = ScanId(job.key)
     with kit.store.read() as tx:
         old = tx.scans.get(scan_id)
-    file = kit.blobs.get(blob_name(scan_id))  # 1
+    file = _fetch(kit, old) if old else None  # 1
     if old is None or file is None:
-        # Bytes may lie on another node's disk; that node will claim the job in its turn.
+        # Bytes may lie on another node's disk, or sealed by another node; that node will claim the job in its turn.
         if old is not None and not is_last_try(job):
-            raise Unavailable("recheck_bytes_elsewhere", "The bytes of this scan are not on this node.")
+            raise Unavailable("recheck_bytes_elsewhere", "The bytes of this scan are another node's.")
         return
     with file:
         examination = examine(kit.reader, file)  # 2
-    verdict = judge(kit, examination)
-    if needs_recheck(verdict) and not is_last_try(job):  # 3
-        raise Unavailable("recheck_undecided", f"Scan {scan_id} could not be checked this time either.")
-    now = kit.clock()
-    new = replace(old, content=examination.content, verdict=verdict, signals=examination.signals, rechecked_at=now)
-    with kit.store.begin() as tx:  # 4
-        new = file_scan(kit, tx, new, verb="scan.rechecked")
+        verdict = judge(kit, examination)
+        if needs_recheck(verdict) and not is_last_try(job):  # 3
+            raise Unavailable("recheck_undecided", f"Scan {scan_id} could not be checked this time either.")
+        now = kit.clock()
+        new = replace(old, content=examination.content, verdict=verdict, signals=examination.signals, rechecked_at=now)
+        new, sealed = secure(kit, new, file)  # 4
+    with kit.store.begin() as tx:
+        new = file_scan(kit, tx, new, sealed, verb="scan.rechecked")
         tx.scans.settle(new)
     kit.tally.count(new.upload.source, new.verdict.disposition, new.verdict.reasons, now)
     kit.blobs.delete(blob_name(scan_id))  # 5
+
+
+def _fetch(kit: Kit, scan: Scan) -> BinaryIO | None:
+    blob = kit.blobs.get(blob_name(scan.id))
+    if blob is None:
+        return None
+    with blob:
+        return kit.vault.take_back(blob, scan.content.sha256)
 
 
 def sweep(kit: Kit) -> int:

@@ -127,3 +127,24 @@ class Decoded:
     """Frames that were fully checked."""
     sketches: tuple[Sketch, ...] = ()
     faults: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """What to draw: the longer side in pixels, which frame, with or without colours, alpha dropped or on white."""
+
+    side: int
+    frame: int = 0
+    grey: bool = False
+    flattened: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A picture as a child drew it: rows of 8-bit pixels, checked to be as many as it says; or why there is none."""
+
+    width: int = 0
+    height: int = 0
+    is_grey: bool = False
+    pixels: bytes = b""
+    fault: Reason | None = None

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from jikimi.model.match import FloodRule
 from jikimi.ports.enforcement import Actions, Appeals
-from jikimi.ports.evidence import Evidence
+from jikimi.ports.evidence import Evidence, EvidenceKeys, Renderer, Vault
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Log, Tally, Totals
 from jikimi.ports.people import Invitations, People, Sessions
@@ -36,8 +36,9 @@ from jikimi.ports.review import Decisions, Exposures
 
 __all__ = [
     "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Counters", "Decisions", "Decoder", "Entries",
-    "Evidence", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "Newer", "People", "Reader",
-    "Replies", "Reply", "Scans", "Sessions", "Signals", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx",
+    "Evidence", "EvidenceKeys", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "Newer", "People",
+    "Reader", "Renderer", "Replies", "Reply", "Scans", "Sessions", "Signals", "Snapshots", "Store", "Tallied", "Tally",
+    "Totals", "Tx", "Vault",
 ]  # fmt: skip
 
 
@@ -48,6 +49,8 @@ class Kit:
     reader: Reader
     store: Store
     blobs: Blobs
+    vault: Vault
+    renderer: Renderer
     index: Index
     snapshots: Snapshots
     tally: Tally

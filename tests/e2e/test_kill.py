@@ -6,6 +6,7 @@ What is lost may be the last seconds of a counter and what nobody was told about
 from __future__ import annotations
 
 import random
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +20,12 @@ from urllib3.exceptions import HTTPError
 from jikimi.db.tx import SqlStore
 from jikimi.engine.pattern import alter, paint
 from jikimi.model.audit import verify
+from jikimi.model.evidence import EvidenceItem
 from jikimi.model.ids import CaseId, ScanId
 from jikimi.model.match import Disposition
+from jikimi.plugs.blobs.objects import ObjectBlobs
+from jikimi.vault.keys import KeyFolder
+from jikimi.vault.seal import Vault
 from tests.e2e.node import Node, family, of_sessions
 
 CLIENTS = 6
@@ -184,7 +189,20 @@ def check_books(node: Node, answers: list[Answered], counted: int) -> None:
                 assert case is not None
                 assert answer.sha256 in case.contents
                 assert (answer.case_id, answer.scan_id) in joined
+                assert tx.evidence.of_content(answer.sha256) is not None
+        check_evidence(node, list(tx.evidence.all()))
     store.close()
+
+
+def check_evidence(node: Node, items: list[EvidenceItem]) -> None:
+    """No row is without its bytes, and they are whole: bytes are written before the row."""
+    blobs = ObjectBlobs(f"file://{node.data}/blobs")
+    vault = Vault(KeyFolder(node.data / "keys", secrets.token_bytes), secrets.token_bytes)
+    for item in items:
+        blob = blobs.get(item.sealed.blob)
+        assert blob is not None
+        with blob:
+            vault.check(item, blob)
 
 
 def assert_gone(family_before: set[int]) -> None:

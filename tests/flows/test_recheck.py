@@ -135,6 +135,45 @@ def test_bytes_on_another_node_are_left_to_that_node(settings: Settings, world: 
     assert second.verdict.disposition is Disposition.CLEAR
 
 
+def test_bytes_that_wait_are_sealed_for_the_nodes_that_share_a_secret(settings: Settings, world: World) -> None:
+    kit = slow_kit(world, 1)
+    first = upload(kit, KNOWN)
+    blob = kit.blobs.get(blob_name(first.id))
+    assert blob is not None
+    with blob:
+        stored = blob.read()
+    assert not any(KNOWN[at : at + 16] in stored for at in range(0, len(KNOWN) - 16, 500))
+    theirs = settings.data.parent / "theirs"
+    shared = {"data": theirs, "database_url": settings.database, "blobs_url": settings.blobs}
+    with open_world(settings.model_copy(update=shared)) as there:
+        there.clock.move(seconds=20)
+        assert (run_jobs(there.kit), jobs(there.kit)) == (1, {"waiting": 1})
+        # Nodes with one place for bytes share the secret as well; their operator copies the file.
+        (theirs / "keys" / "recheck.key").write_text((settings.keys / "recheck.key").read_text())
+        there.clock.move(minutes=5)
+        assert (run_jobs(there.kit), jobs(there.kit)) == (1, {})
+        with there.kit.store.read() as tx:
+            second = tx.scans.get(first.id)
+    assert second is not None
+    assert second.verdict.disposition is Disposition.CLEAR
+
+
+def test_waiting_bytes_that_were_changed_are_no_answer(world: World) -> None:
+    kit = slow_kit(world, 2)
+    first, second = upload(kit, KNOWN), upload(kit, KNOWN[:-1] + b"x")
+    name = blob_name(first.id)
+    blob = kit.blobs.get(blob_name(second.id))
+    assert blob is not None
+    with blob:
+        kit.blobs.put(name, blob)
+    world.clock.move(seconds=20)
+    run_jobs(kit)
+    with kit.store.read() as tx:
+        after = tx.scans.get(first.id)
+    assert after == first
+    assert jobs(kit)["dead"] == 1
+
+
 def test_a_worker_that_dies_leaves_its_job_to_another(world: World) -> None:
     kit = slow_kit(world, 1)
     upload(kit, KNOWN)

@@ -7,7 +7,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from jikimi.engine.decode.parent import GRACE_SECONDS, Decoder
+from jikimi.engine.decode.job import GRACE_SECONDS
+from jikimi.engine.decode.parent import Decoder
 from jikimi.engine.matcher import SignalTypes
 from jikimi.model.media import Limits, MediaKind, Reason, sniff
 from tests.fuzz.mutate import mutated

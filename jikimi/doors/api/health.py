@@ -16,7 +16,7 @@ from jikimi.model.errors import JikimiError
 from jikimi.model.people import Scope
 from jikimi.ports import Kit
 
-EVENTS = ("canary_missed", "bank_flooded", "index_snapshot_damaged", "task_failed")
+EVENTS = ("canary_missed", "bank_flooded", "index_snapshot_damaged", "task_failed", "evidence_unsealed")
 """What operators should hear of; each is a metric from the start, so that an alarm can be set on it."""
 
 

@@ -18,7 +18,11 @@ _REFUSED = {
     "scope_missing": 403,
     "body_incomplete": 408,
     "body_too_large": 413,
+    "vault_locked": 409,
+    "evidence_held": 409,
+    "evidence_destroyed": 410,
     "idempotency_key_used": 422,
+    "picture_undrawable": 422,
     "signal_type_unknown": 400,  # a mistake in what was sent, not a place that is not there
 }
 _BY_ENDING = {"_unknown": 404, "_exists": 409}

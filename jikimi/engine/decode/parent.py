@@ -13,57 +13,32 @@ Nonsense in a record, or an end without an end record: `decoder_failed`. Records
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import io
 import os
-import select
-import signal
-import socket
 import stat
 import struct
 import sys
 import tempfile
 import threading
-import time
 import weakref
+from collections.abc import Callable
 from typing import BinaryIO, Self
 
-import numpy as np
 from PIL import features
 
 from jikimi.engine.decode import native, wire
+from jikimi.engine.decode.job import Job
 from jikimi.engine.decode.lock import support
+from jikimi.engine.decode.records import PictureRecords, Records
 from jikimi.engine.decode.server import Keeper, Server, ServerLost
 from jikimi.model.errors import Refused
-from jikimi.model.media import PICTURES, Decoded, Limits, MediaKind, Reason, Sketch
+from jikimi.model.media import PICTURES, Decoded, Drawing, Drawn, Limits, MediaKind, Reason
 
-GRACE_SECONDS = 1.0
-"""Above `Limits.seconds`: the child's own timer starts a little later and should strike first."""
-KILL_SECONDS = 5.0
-"""How long the fork server may take to report a child that it was told to kill."""
 _TRIES = 2
 """A file during which the fork server died is tried once more with another one."""
-READ_BYTES = 64 * 1024
-"""One read from the output pipe: its usual capacity."""
-MAX_END_BYTES = 256
-"""An end record: four bytes and at most a few reasons."""
-MAX_RECORD_BYTES = wire.SKETCH.size + wire.SKETCH_DATA_BYTES
-LUMA_RANGE = (-1.0, 256.0)
-"""Brightness is 0 to 255; running sums in float32 may pass that by a fraction."""
 HEALTH_PICTURE = b"BM" + struct.pack("<IIIIiiHHIIiiII", 70, 0, 54, 40, 2, 2, 1, 24, 0, 16, 0, 0, 0, 0) + bytes(16)
 """A BMP of two by two black pixels; PDQ leaves it at zero, which is all that `health` needs."""
-_TIMEOUTS = (signal.SIGALRM, signal.SIGXCPU)
-_FAULTS_OF_A_CHILD = frozenset(
-    {
-        Reason.UNSUPPORTED,
-        Reason.UNDECODABLE,
-        Reason.TOO_MANY_PIXELS,
-        Reason.TOO_MANY_FRAMES,
-        Reason.MEMORY,
-        Reason.UNREADABLE,
-    }
-)
 
 
 class Decoder:
@@ -122,6 +97,26 @@ class Decoder:
         finally:
             slots.release()
 
+    def draw(self, file: BinaryIO, kind: MediaKind, drawing: Drawing) -> Drawn:
+        """Draw one picture of a regular file. Never raises for content."""
+        fault = self._refusal(file, kind)
+        if fault is not None:
+            return Drawn(fault=fault)
+        slots = self._slots
+        if not slots.acquire(timeout=self._wait_seconds):
+            return Drawn(fault=Reason.BUSY)
+        try:
+            wanted = wire.DRAWING.pack(drawing.side, drawing.frame, drawing.grey, drawing.flattened)
+            packet = self._packet(kind, self.limits) + wanted
+            decoded = self._run(self._general, file.fileno(), packet, lambda: PictureRecords(self.limits, drawing))
+        finally:
+            slots.release()
+        if decoded is None:
+            return Drawn(fault=Reason.DECODER_FAILED)
+        if decoded.faults:
+            return Drawn(fault=decoded.faults[0])
+        return Drawn(width=decoded.width, height=decoded.height, is_grey=drawing.grey, pixels=decoded.sketches[0].data)
+
     def health(self) -> bool:
         """Send one tiny picture all the way through; being busy counts as well."""
         descriptor = os.memfd_create("jikimi-health")
@@ -167,16 +162,15 @@ class Decoder:
         return Reason.TOO_LARGE if facts.st_size > self.limits.max_bytes else None
 
     def _decode(self, source: int, kind: MediaKind) -> Decoded:
-        decoded = None
+        packet, decoded = self._packet(kind, self.limits), None
         if kind is MediaKind.JPEG and self._plain is not None and self.is_plain_native():
-            decoded = self._ask(self._plain, source, kind, self.limits)
+            decoded = self._run(self._plain, source, packet, lambda: Records(self.limits, may_decline=True))
         if decoded is None:
-            decoded = self._ask(self._general, source, kind, self.limits)
+            decoded = self._run(self._general, source, packet, lambda: Records(self.limits))
         return decoded or Decoded(faults=(Reason.DECODER_FAILED,))
 
-    def _ask(self, keeper: Keeper, source: int, kind: MediaKind, limits: Limits) -> Decoded | None:
-        """Have a file decoded; None if the child declined, or if no fork server stays alive."""
-        packet = wire.JOB.pack(
+    def _packet(self, kind: MediaKind, limits: Limits) -> bytes:
+        return wire.JOB.pack(
             kind.encode(),
             limits.max_bytes,
             limits.max_pixels,
@@ -186,11 +180,14 @@ class Decoder:
             limits.seconds,
             self._sandbox,
         )
+
+    def _run(self, keeper: Keeper, source: int, packet: bytes, records: Callable[[], Records]) -> Decoded | None:
+        """Have a file decoded; None if the child declined, or if no fork server stays alive."""
         for _ in range(_TRIES):
             server = keeper.living()
             if server is None:
                 break
-            job = _Job(limits, may_decline=keeper is self._plain)
+            job = Job(self.limits, records())
             try:
                 decoded = job.run(server, packet, source)
             except ServerLost:
@@ -203,12 +200,14 @@ class Decoder:
     def _sees_as_pillow(self, keeper: Keeper, proof: native.Proof) -> bool:
         with open(os.memfd_create("jikimi-proof"), "w+b", buffering=0) as file:
             file.write(proof.jpeg)
-            decoded = self._ask(keeper, file.fileno(), MediaKind.JPEG, Limits())
+            usual = Limits()
+            packet = self._packet(MediaKind.JPEG, usual)
+            decoded = self._run(keeper, file.fileno(), packet, lambda: Records(usual, may_decline=True))
         if decoded is None or decoded.faults or (decoded.width, decoded.height) != (proof.width, proof.height):
             return False
         return [sketch.data for sketch in decoded.sketches] == [proof.sample]
 
-    def _count(self, job: _Job) -> None:
+    def _count(self, job: Job) -> None:
         with self._counting:
             self.crashes += job.has_crashed
             self.largest_child_bytes = max(self.largest_child_bytes, job.peak_bytes)
@@ -240,213 +239,6 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
-
-
-class _Nonsense(Exception):  # noqa: N818
-    """A child wrote what no honest child writes."""
-
-
-class _Job:
-    """One file on its way through one child. Afterwards `peak_bytes` and `has_crashed` say how the child fared."""
-
-    def __init__(self, limits: Limits, *, may_decline: bool = False) -> None:
-        self._limits = limits
-        self._records = _Records(limits, may_decline=may_decline)
-        self.peak_bytes = 0
-        self.has_crashed = False
-
-    def run(self, server: Server, packet: bytes, source: int) -> Decoded | None:
-        """Have the job done and follow it to its end; None if the child declined."""
-        output, child_output = os.pipe()
-        status, child_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with status:
-            try:
-                with child_status, contextlib.closing(_Descriptor(child_output)):
-                    server.send(packet, [source, child_output, child_status.fileno()])
-                return self._follow(output, status)
-            finally:
-                os.close(output)
-
-    def _follow(self, output: int, status: socket.socket) -> Decoded | None:
-        """Read until the child is gone. End of file proves nothing: a fork of ours may hold the pipe's other end."""
-        deadline = time.monotonic() + self._limits.seconds + GRACE_SECONDS
-        os.set_blocking(output, False)
-        waiting = select.poll()
-        waiting.register(output, select.POLLIN)
-        waiting.register(status, select.POLLIN)
-        try:
-            while time.monotonic() < deadline:
-                ready = dict(waiting.poll(max(deadline - time.monotonic(), 0) * 1000))
-                if output in ready and not self._read(output):
-                    waiting.unregister(output)
-                if status.fileno() in ready:
-                    while self._read(output):
-                        pass  # the child is gone, so what the pipe holds now is all there is
-                    return self._judge(status)
-        except _Nonsense:
-            return self._give_up(status, Reason.DECODER_FAILED)
-        return self._give_up(status, Reason.TIMEOUT)
-
-    def _read(self, output: int) -> bool:
-        """Take what the pipe holds; False if that is nothing, which after a poll means that it has ended."""
-        try:
-            untrusted_bytes = os.read(output, READ_BYTES)
-        except BlockingIOError:
-            return False
-        self._records.feed(untrusted_bytes)
-        return bool(untrusted_bytes)
-
-    def _judge(self, status: socket.socket) -> Decoded | None:
-        how, code = self._receive(status)
-        if how == wire.EXITED:
-            if code == 0 and self._records.has_declined:
-                return None
-            has_ended = code == 0 and self._records.has_ended
-            return self._records.decoded(None if has_ended else Reason.DECODER_FAILED)
-        if how == wire.NOT_STARTED:
-            return self._records.decoded(Reason.DECODER_FAILED)
-        if code in _TIMEOUTS:
-            return self._records.decoded(Reason.TIMEOUT)
-        self.has_crashed = True
-        return self._records.decoded(Reason.MEMORY if code == signal.SIGKILL else Reason.UNDECODABLE)
-
-    def _give_up(self, status: socket.socket, reason: Reason) -> Decoded:
-        """Have the child killed, and wait for it to be gone, so that no more than `workers` ever run."""
-        status.shutdown(socket.SHUT_WR)
-        status.settimeout(KILL_SECONDS)
-        self._receive(status)
-        return self._records.decoded(reason)
-
-    def _receive(self, status: socket.socket) -> tuple[bytes, int]:
-        try:
-            packet = status.recv(wire.STATUS.size)
-        except OSError as error:
-            raise ServerLost from error
-        if len(packet) != wire.STATUS.size:
-            raise ServerLost
-        how, code, self.peak_bytes = wire.STATUS.unpack(packet)
-        return how, code
-
-
-class _Descriptor:
-    """A descriptor that can be closed once."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def close(self) -> None:
-        os.close(self._number)
-
-
-class _Records:
-    """The records of one child, believed only as far as each was checked."""
-
-    def __init__(self, limits: Limits, *, may_decline: bool = False) -> None:
-        self._limits = limits
-        self._may_decline = may_decline
-        self._buffer = bytearray()
-        self._width = self._height = self._frames = 0
-        self._sketches: list[Sketch] = []
-        self._faults: tuple[Reason, ...] = ()
-        self.has_ended = False
-        self.has_declined = False
-
-    def decoded(self, fault: Reason | None) -> Decoded:
-        """What is known so far; `fault` overrules a child that calls itself faultless."""
-        faults = self._faults if fault is None else (fault,)
-        frames = self._frames if self.has_ended else sum(not sketch.flattened for sketch in self._sketches)
-        return Decoded(
-            width=self._width, height=self._height, frames=frames, sketches=tuple(self._sketches), faults=faults
-        )
-
-    def feed(self, untrusted_bytes: bytes) -> None:
-        """Take the next bytes of the pipe and read the records that are complete."""
-        self._buffer += untrusted_bytes
-        while len(self._buffer) >= wire.RECORD.size:
-            tag, length = wire.RECORD.unpack_from(self._buffer)
-            if length > MAX_RECORD_BYTES:
-                raise _Nonsense
-            end = wire.RECORD.size + length
-            if len(self._buffer) < end:
-                return
-            payload = bytes(self._buffer[wire.RECORD.size : end])
-            del self._buffer[:end]
-            self._take(tag, payload)
-
-    def _take(self, untrusted_tag: bytes, untrusted_payload: bytes) -> None:
-        if self.has_ended:
-            raise _Nonsense
-        if untrusted_tag == wire.SIZE_TAG:
-            self._take_size(untrusted_payload)
-        elif untrusted_tag == wire.SKETCH_TAG:
-            self._take_sketch(untrusted_payload)
-        elif untrusted_tag == wire.END_TAG:
-            self._take_end(untrusted_payload)
-        elif untrusted_tag == wire.DECLINED_TAG:
-            self._take_declined(untrusted_payload)
-        else:
-            raise _Nonsense
-
-    def _take_size(self, untrusted_payload: bytes) -> None:
-        if self._width or len(untrusted_payload) != wire.SIZE.size:
-            raise _Nonsense
-        width, height = wire.SIZE.unpack(untrusted_payload)
-        if not 0 < width * height <= self._limits.max_pixels:
-            raise _Nonsense
-        self._width, self._height = width, height
-
-    def _take_sketch(self, untrusted_payload: bytes) -> None:
-        if not self._width or len(untrusted_payload) != MAX_RECORD_BYTES:
-            raise _Nonsense
-        frame, flattened, type_ = wire.SKETCH.unpack_from(untrusted_payload)
-        data = untrusted_payload[wire.SKETCH.size :]
-        if type_.rstrip(b"\0") != b"pdq" or not self._is_next(frame, flattened) or not _is_luma(data):
-            raise _Nonsense
-        self._sketches.append(Sketch(type="pdq", frame=frame, flattened=flattened, data=data))
-
-    def _is_next(self, frame: int, flattened: bool) -> bool:
-        """Frames come in order from 0; a flattened view follows the plain view of the same frame."""
-        last = self._sketches[-1] if self._sketches else None
-        if flattened:
-            return last is not None and not last.flattened and last.frame == frame
-        return frame == (0 if last is None else last.frame + 1) and frame < self._limits.max_frames
-
-    def _take_end(self, untrusted_payload: bytes) -> None:
-        if not wire.END.size <= len(untrusted_payload) <= MAX_END_BYTES:
-            raise _Nonsense
-        (frames,) = wire.END.unpack_from(untrusted_payload)
-        faults = _read_faults(untrusted_payload[wire.END.size :])
-        plain = sum(not sketch.flattened for sketch in self._sketches)
-        # A frame is checked when all its views are, so a fault may leave one view more than frames.
-        if frames != plain and not (faults and frames == plain - 1):
-            raise _Nonsense
-        if frames == 0 and not faults:
-            raise _Nonsense
-        self._frames, self._faults, self.has_ended = frames, faults, True
-
-    def _take_declined(self, untrusted_payload: bytes) -> None:
-        if not self._may_decline or self._width or untrusted_payload:
-            raise _Nonsense
-        self.has_ended = self.has_declined = True
-
-
-def _is_luma(untrusted_data: bytes) -> bool:
-    """Every value is a number that brightness can have (a comparison with NaN is false)."""
-    values = np.frombuffer(untrusted_data, np.dtype("<f4"))
-    low, high = LUMA_RANGE
-    return bool(((values >= low) & (values <= high)).all())
-
-
-def _read_faults(untrusted_text: bytes) -> tuple[Reason, ...]:
-    if not untrusted_text:
-        return ()
-    try:
-        faults = tuple(Reason(word) for word in untrusted_text.decode("ascii").split(","))
-    except ValueError:
-        raise _Nonsense from None
-    if not _FAULTS_OF_A_CHILD.issuperset(faults):
-        raise _Nonsense
-    return faults
 
 
 def codec_versions() -> dict[str, str]:

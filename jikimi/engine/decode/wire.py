@@ -17,12 +17,14 @@ SETUP = struct.Struct("<II24s")
 Landlock rule set, the rule set; the seccomp program follows."""
 OUTPUT = 3
 """Where a child keeps its output pipe; 0 to 2 are /dev/null and nothing else is open."""
+DRAWING = struct.Struct("<HI??")
+"""Behind the `JOB` in the same packet, if a picture is to be drawn: longer side, frame number, grey, flattened."""
 READY = b"ready"
 """The fork server's one message on the control socket: warm, from now on jobs are taken."""
 
 RECORD = struct.Struct("<cI")
 """Tag and length of the payload that follows."""
-SIZE_TAG, SKETCH_TAG, END_TAG, DECLINED_TAG = b"H", b"S", b"E", b"D"
+SIZE_TAG, SKETCH_TAG, PICTURE_TAG, END_TAG, DECLINED_TAG = b"H", b"S", b"P", b"E", b"D"
 """The last is the whole answer of a native child that leaves the file to the general one; it has no payload."""
 SIZE = struct.Struct("<II")
 """Width and height of the first frame, upright."""
@@ -30,6 +32,8 @@ SKETCH = struct.Struct("<I?8s")
 """Frame number, flattened, type; the data follows."""
 SKETCH_SIDE = 64
 SKETCH_DATA_BYTES = SKETCH_SIDE * SKETCH_SIDE * 4
+PICTURE = struct.Struct("<HHB")
+"""Width, height, bytes of a pixel (1 or 3); the pixels follow, row by row."""
 END = struct.Struct("<I")
 """Number of frames checked; the reasons follow as ASCII, joined by commas."""
 

@@ -1,9 +1,13 @@
-"""Bytes by name on local disk or in an S3-compatible store, through one library (obstore)."""
+"""Bytes by name on local disk or in an S3-compatible store, through one library (obstore).
+
+On local disk a blob is made durable before `put` returns: the row that names it survives a power cut, so it has to.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -14,19 +18,23 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from jikimi.model.errors import Refused, Unavailable
 
+_RETRY_SECONDS = timedelta(seconds=8)
+"""The library would try for three minutes, while somebody waits for the verdict on an upload."""
+
 
 class ObjectBlobs:
     """Blobs under an address such as `file:///var/lib/jikimi/blobs` or `s3://bucket/prefix`."""
 
     def __init__(self, url: str) -> None:
         self._store: ObjectStore
+        self._folder: Path | None = None
         if url.startswith("file://"):
-            folder = Path(url.removeprefix("file://"))
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._store = LocalStore(folder)
+            self._folder = Path(url.removeprefix("file://"))
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._store = LocalStore(self._folder)
         else:
             try:
-                self._store = from_url(url)
+                self._store = from_url(url, retry_config={"max_retries": 2, "retry_timeout": _RETRY_SECONDS})
             except (BaseError, ValueError) as error:
                 raise Refused("settings_invalid", "blobs_url is no address of a store for bytes.") from error
 
@@ -34,6 +42,8 @@ class ObjectBlobs:
         """Store what the file holds from where it stands; `Unavailable` if that fails."""
         try:
             obstore.put(self._store, name, file)
+            if self._folder is not None:
+                _make_durable(self._folder, name)
         except (BaseError, OSError) as error:
             raise Unavailable(
                 "blobs_unavailable", "Bytes could not be set aside; try again.", detail=str(error)
@@ -71,3 +81,14 @@ class ObjectBlobs:
         """The names under a prefix and when each was written."""
         for page in obstore.list(self._store, prefix):
             yield from ((meta["path"], meta["last_modified"]) for meta in page)
+
+
+def _make_durable(folder: Path, name: str) -> None:
+    """Flush a file and every folder on the way to it."""
+    path = folder / name
+    for one in (path, *path.relative_to(folder).parents):
+        descriptor = os.open(folder / one, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jikimi.engine.decode import parent, upright, warm, wire
+from jikimi.engine.decode import upright, warm, wire
 from jikimi.engine.decode.parent import Decoder
+from jikimi.engine.decode.records import Nonsense, Records
 from jikimi.engine.signals import pdq
 from jikimi.model.media import Decoded, Limits, MediaKind, Reason, sniff
 from tests.unit.engine import hostile
@@ -207,12 +208,12 @@ NONSENSE = {
 
 @pytest.mark.parametrize("name", NONSENSE)
 def test_nonsense_in_records_is_noticed(name: str) -> None:
-    with pytest.raises(parent._Nonsense):
-        parent._Records(Limits()).feed(NONSENSE[name])
+    with pytest.raises(Nonsense):
+        Records(Limits()).feed(NONSENSE[name])
 
 
 def test_records_may_come_in_any_pieces() -> None:
-    records = parent._Records(Limits())
+    records = Records(Limits())
     content = SIZE + sketch() + sketch(flattened=True) + sketch(frame=1) + end(1, b"undecodable")
     for at in range(0, len(content), 7):
         records.feed(content[at : at + 7])
@@ -222,11 +223,11 @@ def test_records_may_come_in_any_pieces() -> None:
 
 @given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([SIZE, sketch(), end(1)])), max_size=6))
 def test_any_bytes_from_a_child_are_survived(chunks: list[bytes]) -> None:
-    records = parent._Records(Limits())
+    records = Records(Limits())
     try:
         for each in chunks:
             records.feed(each)
-    except parent._Nonsense:
+    except Nonsense:
         return
     assert not records.has_ended or records.decoded(None).frames >= 0
 

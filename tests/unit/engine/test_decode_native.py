@@ -20,9 +20,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jikimi.engine.decode import native, parent, upright, wire
+from jikimi.engine.decode import native, upright, wire
 from jikimi.engine.decode.lock import filter_code, landlock_rules
 from jikimi.engine.decode.parent import Decoder
+from jikimi.engine.decode.records import Nonsense, Records
 from jikimi.engine.decode.server import CODEC_ENVIRONMENT, PASSED_ON, Keeper, Server, ServerLost
 from jikimi.model.media import Decoded, Limits, MediaKind, Reason
 from tests.fuzz.mutate import mutated
@@ -55,12 +56,17 @@ def patient() -> Iterator[Decoder]:
         yield it
 
 
+def ask(decoder: Decoder, keeper: Keeper, source: int, limits: Limits) -> Decoded | None:
+    packet = decoder._packet(MediaKind.JPEG, limits)
+    return decoder._run(keeper, source, packet, lambda: Records(limits, may_decline=True))
+
+
 def natively(decoder: Decoder, content: bytes, limits: Limits | None = None) -> Decoded | None:
     """What the native fork server alone says; nothing if it declines."""
     assert decoder._plain is not None
     with open(os.memfd_create("test"), "w+b", buffering=0) as file:
         file.write(content)
-        return decoder._ask(decoder._plain, file.fileno(), MediaKind.JPEG, limits or decoder.limits)
+        return ask(decoder, decoder._plain, file.fileno(), limits or decoder.limits)
 
 
 def generally(content: bytes, limits: Limits | None = None) -> tuple[int, int, bytes] | Reason:
@@ -344,7 +350,7 @@ def test_a_child_that_asks_for_what_is_deadly_dies(decoder: Decoder) -> None:
         before = decoder.crashes
         with open(os.memfd_create("test"), "w+b", buffering=0) as file:
             file.write(PLAIN)
-            decoded = decoder._ask(keeper, file.fileno(), MediaKind.JPEG, Limits())
+            decoded = ask(decoder, keeper, file.fileno(), Limits())
         assert decoded == Decoded(faults=(Reason.UNDECODABLE,))
         assert decoder.crashes == before + 1
         decoder.crashes = before
@@ -367,7 +373,7 @@ def test_without_a_filter_nothing_is_decoded(decoder: Decoder) -> None:
     try:
         with open(os.memfd_create("test"), "w+b", buffering=0) as file:
             file.write(PLAIN)
-            decoded = decoder._ask(keeper, file.fileno(), MediaKind.JPEG, Limits())
+            decoded = ask(decoder, keeper, file.fileno(), Limits())
         assert decoded == Decoded(faults=(Reason.DECODER_FAILED,))
     finally:
         keeper.close()
@@ -461,13 +467,13 @@ def declined() -> bytes:
     ],
 )
 def test_a_refusal_is_the_whole_answer(untrusted_bytes: bytes) -> None:
-    with pytest.raises(parent._Nonsense):
-        parent._Records(Limits(), may_decline=True).feed(untrusted_bytes)
+    with pytest.raises(Nonsense):
+        Records(Limits(), may_decline=True).feed(untrusted_bytes)
 
 
 def test_the_general_way_must_not_decline() -> None:
-    with pytest.raises(parent._Nonsense):
-        parent._Records(Limits()).feed(declined())
+    with pytest.raises(Nonsense):
+        Records(Limits()).feed(declined())
 
 
 def test_the_proof_costs_little() -> None:
