@@ -111,10 +111,11 @@ class Service:
         import uvicorn
 
         from jikimi.doors.api.app import build_api
+        from jikimi.doors.desk.app import beside, build_desk
 
         self._server = uvicorn.Server(
             uvicorn.Config(
-                build_api(kit, self.problems, VERSION),
+                beside(build_desk(kit), build_api(kit, self.problems, VERSION)),
                 log_config=None,
                 access_log=False,
                 server_header=False,
