@@ -24,6 +24,7 @@ from jikimi.db.entries import SqlEntries
 from jikimi.db.evidence import SqlEvidence
 from jikimi.db.jobs import SqlJobs
 from jikimi.db.keys import SqlKeys
+from jikimi.db.overview import SqlCensus
 from jikimi.db.people import SqlInvitations, SqlPeople, SqlSessions
 from jikimi.db.replies import SqlReplies
 from jikimi.db.review import SqlDecisions, SqlExposures
@@ -125,6 +126,11 @@ class SqlTx:
     def appeals(self) -> SqlAppeals:
         """Appeals against decisions."""
         return SqlAppeals(self._connection)
+
+    @cached_property
+    def census(self) -> SqlCensus:
+        """Counts over everything."""
+        return SqlCensus(self._connection)
 
 
 class SqlStore:

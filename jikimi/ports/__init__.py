@@ -15,6 +15,7 @@ from jikimi.ports.enforcement import Actions, Appeals
 from jikimi.ports.evidence import Evidence
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Log, Tally, Totals
+from jikimi.ports.overview import Census, Settled
 from jikimi.ports.people import Invitations, People, Sessions
 from jikimi.ports.records import (
     Added,
@@ -35,9 +36,9 @@ from jikimi.ports.records import (
 from jikimi.ports.review import Decisions, Exposures
 
 __all__ = [
-    "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Counters", "Decisions", "Decoder", "Entries",
+    "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Census", "Counters", "Decisions", "Decoder", "Entries",
     "Evidence", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "Newer", "People", "Reader",
-    "Replies", "Reply", "Scans", "Sessions", "Signals", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx",
+    "Replies", "Reply", "Scans", "Sessions", "Settled", "Signals", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx",
 ]  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from jikimi.model.scan import Scan
 from jikimi.model.signal import EntryBatch, Signal
 from jikimi.ports.enforcement import Actions, Appeals
 from jikimi.ports.evidence import Evidence
+from jikimi.ports.overview import Census
 from jikimi.ports.people import Invitations, People, Sessions
 from jikimi.ports.review import Decisions, Exposures
 
@@ -180,6 +181,8 @@ class Tx(Protocol):
     def actions(self) -> Actions: ...
     @property
     def appeals(self) -> Appeals: ...
+    @property
+    def census(self) -> Census: ...
 
 
 class Store(Protocol):
