@@ -27,9 +27,10 @@ from jikimi.db.keys import SqlKeys
 from jikimi.db.overview import SqlCensus
 from jikimi.db.people import SqlInvitations, SqlPeople, SqlSessions
 from jikimi.db.replies import SqlReplies
-from jikimi.db.review import SqlDecisions, SqlExposures
+from jikimi.db.review import SqlDecisions, SqlExposures, SqlNotes, SqlSkips
 from jikimi.db.scans import SqlScans
 from jikimi.db.schema import clocks
+from jikimi.db.user_reports import SqlUserReports
 from jikimi.model.errors import Broken, Refused, Unavailable
 
 _WRITERS_LOCK = 0x6A696B696D69
@@ -116,6 +117,21 @@ class SqlTx:
     def exposures(self) -> SqlExposures:
         """The ledger of looks."""
         return SqlExposures(self._connection)
+
+    @cached_property
+    def notes(self) -> SqlNotes:
+        """What people wrote about cases."""
+        return SqlNotes(self._connection)
+
+    @cached_property
+    def skips(self) -> SqlSkips:
+        """Who skipped which case."""
+        return SqlSkips(self._connection)
+
+    @cached_property
+    def user_reports(self) -> SqlUserReports:
+        """What users of the platform reported."""
+        return SqlUserReports(self._connection)
 
     @cached_property
     def actions(self) -> SqlActions:

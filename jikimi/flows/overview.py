@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 
 from jikimi.model.match import Disposition
 from jikimi.model.overview import DAYS, STUCK_AFTER, Intake, Overview, days_until, spread_of
@@ -49,7 +50,7 @@ def overview(kit: Kit, person: Person) -> Overview:
 
 def _opened(tx: Tx, now: datetime) -> list[int]:
     begins = [_began(now, DAYS - place) for place in range(DAYS + 1)]
-    return [tx.census.opened(since, until) for since, until in zip(begins[:-1], begins[1:], strict=True)]
+    return [tx.census.opened(since, until) for since, until in pairwise(begins)]
 
 
 def _began(now: datetime, back: int) -> datetime:

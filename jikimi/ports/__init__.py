@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from jikimi.model.decision import ReviewRules
+from jikimi.model.exposure import ExposureRules
 from jikimi.model.match import FloodRule
 from jikimi.ports.enforcement import Actions, Appeals
 from jikimi.ports.evidence import Evidence
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Log, Tally, Totals
-from jikimi.ports.overview import Census, Settled
 from jikimi.ports.people import Invitations, People, Sessions
 from jikimi.ports.records import (
     Added,
@@ -33,12 +34,13 @@ from jikimi.ports.records import (
     Tallied,
     Tx,
 )
-from jikimi.ports.review import Decisions, Exposures
+from jikimi.ports.review import Decisions, Exposures, Notes, Skips, UserReports
 
 __all__ = [
-    "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Census", "Counters", "Decisions", "Decoder", "Entries",
-    "Evidence", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "Newer", "People", "Reader",
-    "Replies", "Reply", "Scans", "Sessions", "Settled", "Signals", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx",
+    "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Counters", "Decisions", "Decoder",
+    "Entries", "Evidence", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "Newer", "Notes",
+    "People", "Reader", "Replies", "Reply", "Scans", "Sessions", "Signals", "Skips", "Snapshots", "Store",
+    "Tallied", "Tally", "Totals", "Tx", "UserReports",
 ]  # fmt: skip
 
 
@@ -53,6 +55,8 @@ class Kit:
     snapshots: Snapshots
     tally: Tally
     flood: FloodRule
+    review: ReviewRules
+    exposure: ExposureRules
     clock: Callable[[], datetime]
     ids: Callable[[str], str]
     entropy: Callable[[int], bytes]

@@ -1,4 +1,4 @@
-"""Geometry of the plots: numbers in, places on a small canvas out. Templates draw them; a table says the same in words."""
+"""Geometry of the plots: numbers in, places on a small canvas out. Templates draw; a table says the same in words."""
 
 from __future__ import annotations
 

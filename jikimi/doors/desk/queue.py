@@ -82,7 +82,7 @@ def asked_for(untrusted: object) -> Asked:
     return Asked(
         filter=Filter(mine=is_mine, **given),
         after=CaseId(get("after", "")) if get("after", "") else None,
-        query=urlencode(said),
+        query=urlencode(said | ({"mine": "yes"} if is_mine else {})),
     )
 
 

@@ -78,6 +78,7 @@ WORDS: dict[type[StrEnum], dict[str, str]] = {
         DecisionState.FINAL: N_("Final"),
         DecisionState.DECLINED: N_("Declined"),
         DecisionState.UNDONE: N_("Undone"),
+        DecisionState.REPLACED: N_("Replaced on appeal"),
     },
     TwoPerson: {
         TwoPerson.LEGAL_HOLD: N_("Legal hold"),
@@ -112,8 +113,8 @@ WORDS: dict[type[StrEnum], dict[str, str]] = {
         Variant.ROTATE_270: N_("turned by 270°"),
         Variant.FLIP_X: N_("mirrored"),
         Variant.FLIP_Y: N_("upside down"),
-        Variant.TRANSPOSE: N_("mirrored and turned"),
-        Variant.TRANSVERSE: N_("mirrored and turned"),
+        Variant.FLIP_PLUS_1: N_("mirrored and turned"),
+        Variant.FLIP_MINUS_1: N_("mirrored and turned"),
     },
 }
 """By enumeration and value."""
