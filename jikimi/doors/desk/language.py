@@ -78,6 +78,15 @@ class Clockwork:
         """A length of time, in one unit."""
         return format_timedelta(span, locale=self.language, format="short", threshold=1.5)
 
+    def size(self, size: int) -> str:
+        """A number of bytes, in the unit that suits it."""
+        for unit in ("B", "KiB", "MiB"):
+            if size < 1024 or unit == "MiB":
+                return f"{self.number(size if unit == 'B' else round(size_in, 1))} {unit}"
+            size_in = size / 1024
+            size = round(size_in)
+        return ""
+
     def number(self, number: float) -> str:
         """A number with the language's separators."""
         return format_decimal(number, locale=self.language)

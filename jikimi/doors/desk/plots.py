@@ -56,5 +56,5 @@ def plot(counts: Sequence[int], words: Sequence[str], line: Sequence[int] = ()) 
 
 def _round_up(number: int) -> int:
     """The next number that is easy to read."""
-    size = 10 ** (len(str(number)) - 1)
-    return next(step * size for step in (1, 2, 5, 10) if step * size >= number)
+    size: int = 10 ** (len(str(number)) - 1)
+    return next((step * size for step in (1, 2, 5) if step * size >= number), 10 * size)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -45,9 +47,9 @@ def rows(kit: Kit, request: Request, person: Person | None) -> Response:
     asked = asked_for(request.query_params)
     values = _values(request, asked, queue(kit, member(person), asked.filter, limit=PAGE, after=asked.after))
     if request.headers.get("if-none-match") == values["etag"]:
-        return Response(status_code=304, headers={"ETag": str(values["etag"])})
+        return Response(status_code=304, headers={"ETag": values["etag"]})
     response = page(request, "queue_rows.html", **values)
-    response.headers["ETag"] = str(values["etag"])
+    response.headers["ETag"] = values["etag"]
     return response
 
 
@@ -65,9 +67,9 @@ def second(kit: Kit, request: Request, person: Person | None) -> Response:
     return page(request, "second.html", **_values(request, asked, found))
 
 
-def asked_for(untrusted: object) -> Asked:
+def asked_for(untrusted: Mapping[str, str]) -> Asked:
     """Read the filter; what is not understood is left out, so that an old address still shows something."""
-    get = untrusted.get  # type: ignore[attr-defined]
+    get = untrusted.get
     severity = get("severity", "")
     given = {
         "kind": next((kind for kind in KINDS if kind == get("kind", "")), None),
@@ -86,7 +88,7 @@ def asked_for(untrusted: object) -> Asked:
     )
 
 
-def _values(request: Request, asked: Asked, found: QueuePage) -> dict[str, object]:
+def _values(request: Request, asked: Asked, found: QueuePage) -> dict[str, Any]:
     said = repr((found, asked.query, request.state.person))
     return {
         "found": found,
