@@ -104,7 +104,7 @@ class SqlScans:
         found = found.where(matches.c.entry_id == entry_id, scans.c.case_id == case_id).limit(1)
         return self._connection.execute(found).first() is not None
 
-    def cases_of(self, entry_ids: Collection[int], limit: int) -> tuple[CaseId, ...]:
+    def cases_matched_by(self, entry_ids: Collection[int], limit: int) -> tuple[CaseId, ...]:
         """Cases that one of these entries led to, of the newest matches."""
         newest = (
             select(scans.c.case_id)

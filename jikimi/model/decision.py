@@ -217,6 +217,13 @@ def is_upheld(old: Choice, new: Choice) -> bool:
     return is_harm(old.label) == is_harm(new.label) and old.verb is new.verb
 
 
+def as_it_is(choice: Choice, stands: Decision | None) -> Choice:
+    """On appeal, no action means that what was ordered stands; say so, because it is what will be repeated."""
+    if stands is None or choice.verb is not None or is_harm(choice.label) != is_harm(stands.choice.label):
+        return choice
+    return replace(choice, verb=stands.choice.verb)
+
+
 def inherited_verb(choice: Choice) -> Verb | None:
     """What happens by itself to a content that is uploaded again. Nobody's account is closed without a person."""
     return Verb.REMOVE if choice.verb is Verb.SUSPEND else choice.verb
