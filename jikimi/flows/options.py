@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jikimi.model.bank import Category
@@ -17,10 +18,14 @@ _NO_HARM = (Category.ALLOW, Category.CANARY)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Names of banks, and other people who review; each in the order of their names."""
+    """Names of banks, and other people who review, each in the order of their names.
+
+    `limits` says up to which distance a bank (by its number) calls something a match.
+    """
 
     banks: tuple[str, ...]
     colleagues: tuple[Person, ...]
+    limits: Mapping[int, int]
 
 
 def options(kit: Kit, person: Person) -> Options:
@@ -29,9 +34,11 @@ def options(kit: Kit, person: Person) -> Options:
     allow(person, Permission.QUEUE)
     # 2. banks and people
     with kit.store.read() as tx:
-        banks = [bank.policy for bank in tx.banks.all()]
+        banks = tx.banks.all()
         people = [one for one in tx.people.all() if one.id != person.id and Permission.REVIEW in one.permissions]
+    policies = [bank.policy for bank in banks]
     return Options(
-        banks=tuple(sorted(policy.name for policy in banks if policy.enabled and policy.category not in _NO_HARM)),
+        banks=tuple(sorted(policy.name for policy in policies if policy.enabled and policy.category not in _NO_HARM)),
         colleagues=tuple(sorted(people, key=lambda one: one.name)),
+        limits={bank.id: bank.policy.max_distance for bank in banks},
     )

@@ -99,7 +99,10 @@ def spread_of(times: Sequence[timedelta]) -> Spread:
     counts = [0] * (len(STEPS) + 1)
     for time in times:
         counts[sum(time >= step for step in STEPS)] += 1
-    return Spread(counts=tuple(counts), middle=timedelta(seconds=median(time.total_seconds() for time in times)) if times else None)
+    return Spread(
+        counts=tuple(counts),
+        middle=timedelta(seconds=median(time.total_seconds() for time in times)) if times else None,
+    )
 
 
 def days_until(now: datetime, opened: Sequence[int], decided: Sequence[datetime]) -> tuple[Day, ...]:

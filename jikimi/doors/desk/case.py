@@ -13,10 +13,9 @@ from starlette.responses import JSONResponse, Response
 from jikimi.doors.desk.case_page import Told, show_case
 from jikimi.doors.desk.decision_form import choice_of, same_of, version_of
 from jikimi.doors.desk.forms import form_of
-from jikimi.doors.desk.language import Clockwork, language_of
+from jikimi.doors.desk.language import N_, Clockwork, language_of
 from jikimi.doors.desk.page import go, translated
 from jikimi.doors.desk.routing import Route, member
-from jikimi.doors.desk.language import N_
 from jikimi.flows.review import (
     confirm,
     decide,

@@ -81,6 +81,7 @@ def _standing(kit: Kit, view: CaseView, person: Person) -> dict[str, Any]:
         "names": _namer(view.names),
         "colleagues": choices.colleagues,
         "banks": choices.banks,
+        "limits": choices.limits,
         "undoable": final if is_undoable else None,
         "undo_until": until,
         "proposal": proposal,
@@ -118,7 +119,7 @@ def _choices(kit: Kit, request: Request, view: CaseView, person: Person) -> dict
         "asks_second": ", ".join(sorted(say(word_for(one)) for one in wanted)),
         "second_reasons": ", ".join(sorted(say(word_for(one)) for one in reasons)),
         "seen_words": lambda decision: ", ".join(say(level) for level in decision.seen),
-        "event_word": lambda verb: say(EVENTS.get(verb, verb)),
+        "event_word": lambda verb: say(EVENTS.get(verb) or verb),
     }
 
 

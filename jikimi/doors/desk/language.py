@@ -80,12 +80,10 @@ class Clockwork:
 
     def size(self, size: int) -> str:
         """A number of bytes, in the unit that suits it."""
-        for unit in ("B", "KiB", "MiB"):
-            if size < 1024 or unit == "MiB":
-                return f"{self.number(size if unit == 'B' else round(size_in, 1))} {unit}"
-            size_in = size / 1024
-            size = round(size_in)
-        return ""
+        if size < 1024:
+            return f"{self.number(size)} B"
+        power = 1 if size < 1024**2 else 2
+        return f"{self.number(round(size / 1024**power, 1))} {('KiB', 'MiB')[power - 1]}"
 
     def number(self, number: float) -> str:
         """A number with the language's separators."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -21,6 +21,7 @@ from jikimi.model.ids import CaseId
 from jikimi.model.people import Permission, Person
 from jikimi.ports import Kit
 
+_Value = TypeVar("_Value")
 PAGE = 50
 KINDS = tuple(kind for kind in Category if kind not in (Category.ALLOW, Category.CANARY))
 STATES = (CaseState.OPEN, CaseState.PROPOSED, CaseState.APPEALED)
@@ -69,23 +70,25 @@ def second(kit: Kit, request: Request, person: Person | None) -> Response:
 
 def asked_for(untrusted: Mapping[str, str]) -> Asked:
     """Read the filter; what is not understood is left out, so that an old address still shows something."""
-    get = untrusted.get
-    severity = get("severity", "")
-    given = {
-        "kind": next((kind for kind in KINDS if kind == get("kind", "")), None),
-        "severity": int(severity) if severity in ("1", "2", "3", "4", "5") else None,
-        "origin": next((origin for origin in Origin if origin == get("origin", "")), None),
-        "state": next((state for state in STATES if state == get("state", "")), None),
-    }
-    is_mine = get("mine", "") == "yes"
-    said = {name: str(value) for name, value in given.items() if value is not None} | (
-        {"mine": "yes"} if is_mine else {}
+    wanted = Filter(
+        kind=_among(KINDS, untrusted.get("kind")),
+        severity=_among((1, 2, 3, 4, 5), untrusted.get("severity")),
+        origin=_among(tuple(Origin), untrusted.get("origin")),
+        state=_among(STATES, untrusted.get("state")),
+        mine=untrusted.get("mine") == "yes",
     )
-    return Asked(
-        filter=Filter(mine=is_mine, **given),
-        after=CaseId(get("after", "")) if get("after", "") else None,
-        query=urlencode(said | ({"mine": "yes"} if is_mine else {})),
-    )
+    after = untrusted.get("after", "")
+    return Asked(filter=wanted, after=CaseId(after) if after else None, query=urlencode(_said(wanted)))
+
+
+def _among(values: tuple[_Value, ...], untrusted: str | None) -> _Value | None:
+    return next((value for value in values if str(value) == untrusted), None)
+
+
+def _said(wanted: Filter) -> dict[str, str]:
+    names = ("kind", "severity", "origin", "state")
+    said = {name: str(getattr(wanted, name)) for name in names if getattr(wanted, name) is not None}
+    return said | ({"mine": "yes"} if wanted.mine else {})
 
 
 def _values(request: Request, asked: Asked, found: QueuePage) -> dict[str, Any]:

@@ -156,3 +156,34 @@ REFUSALS = {
     "vault_locked": N_("The evidence key is not on this machine, so no picture can be shown here."),
 }
 """By the code of the error, where the flow's own English message is not the whole of it."""
+
+EVENTS = {
+    "case.opened": N_("Case opened"),
+    "case.joined": N_("Another upload joined"),
+    "case.taken": N_("Taken"),
+    "case.skipped": N_("Skipped"),
+    "case.handed_over": N_("Handed over"),
+    "case.noted": N_("Note written"),
+    "case.appealed": N_("Appealed"),
+    "case.repeated": N_("Uploaded again, done as before"),
+    "decision.made": N_("Decided"),
+    "decision.proposed": N_("Decision proposed"),
+    "decision.confirmed": N_("Second person agreed"),
+    "decision.declined": N_("Second person did not agree"),
+    "decision.undone": N_("Decision undone"),
+    "decision.replaced": N_("Decision replaced"),
+    "action.ordered": N_("Platform told"),
+    "action.delivered": N_("Message delivered"),
+    "action.replayed": N_("Message sent again"),
+    "action.received": N_("Platform answered"),
+    "appeal.upheld": N_("Appeal: the decision stands"),
+    "appeal.overturned": N_("Appeal: the decision was wrong"),
+    "evidence.sealed": N_("Evidence sealed"),
+    "evidence.opened": N_("Evidence opened"),
+    "evidence.held": N_("Legal hold set"),
+    "evidence.released": N_("Legal hold lifted"),
+    "evidence.destroyed": N_("Evidence destroyed"),
+    "exposure.previewed": N_("Blurred preview looked at"),
+    "exposure.ended": N_("Picture looked at"),
+}
+"""By the verb of the record; a verb that is not here is shown as it is."""
