@@ -60,6 +60,10 @@ class SqlCases:
             query = query.where(cases.c.id < before)
         return self._cases(query)
 
+    def assigned_to(self, person_id: PersonId) -> tuple[Case, ...]:
+        """The cases that somebody has taken."""
+        return self._cases(select(cases).where(cases.c.assignee == person_id).order_by(cases.c.id))
+
     def _cases(self, query: Any) -> tuple[Case, ...]:
         rows = self._connection.execute(query).all()
         links: dict[str, dict[str, list[str]]] = {row.id: {_CONTENT: [], _ACCOUNT: []} for row in rows}

@@ -24,11 +24,12 @@ from jikimi.db.entries import SqlEntries
 from jikimi.db.evidence import SqlEvidence
 from jikimi.db.jobs import SqlJobs
 from jikimi.db.keys import SqlKeys
-from jikimi.db.people import SqlInvitations, SqlPeople, SqlSessions
+from jikimi.db.people import SqlPeople
 from jikimi.db.replies import SqlReplies
 from jikimi.db.review import SqlDecisions, SqlExposures
 from jikimi.db.scans import SqlScans
 from jikimi.db.schema import clocks
+from jikimi.db.signin import SqlInvitations, SqlQuestions, SqlSessions, SqlTries
 from jikimi.model.errors import Broken, Refused, Unavailable
 
 _WRITERS_LOCK = 0x6A696B696D69
@@ -100,6 +101,16 @@ class SqlTx:
     def invitations(self) -> SqlInvitations:
         """One-time links."""
         return SqlInvitations(self._connection)
+
+    @cached_property
+    def questions(self) -> SqlQuestions:
+        """Questions that wait for their answer."""
+        return SqlQuestions(self._connection)
+
+    @cached_property
+    def tries(self) -> SqlTries:
+        """Failed tries to sign in."""
+        return SqlTries(self._connection)
 
     @cached_property
     def evidence(self) -> SqlEvidence:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jikimi.model.match import FloodRule
+from jikimi.model.signin import SignInRules
 from jikimi.ports.enforcement import Actions, Appeals
 from jikimi.ports.evidence import Evidence
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Log, Tally, Totals
-from jikimi.ports.people import Invitations, People, Sessions
+from jikimi.ports.people import Invitations, People, Questions, Sessions, SignInTries
 from jikimi.ports.records import (
     Added,
     Audit,
@@ -33,11 +34,13 @@ from jikimi.ports.records import (
     Tx,
 )
 from jikimi.ports.review import Decisions, Exposures
+from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, Provider, Visit
 
 __all__ = [
-    "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Counters", "Decisions", "Decoder", "Entries",
-    "Evidence", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "Newer", "People", "Reader",
-    "Replies", "Reply", "Scans", "Sessions", "Signals", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx",
+    "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Counters", "Decisions", "Decoder",
+    "Entries", "Evidence", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "NewPasskey", "Newer",
+    "Passkeys", "Passwords", "People", "Prover", "Provider", "Questions", "Reader", "Replies", "Reply", "Scans",
+    "Sessions", "SignInTries", "Signals", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "Visit",
 ]  # fmt: skip
 
 
@@ -52,6 +55,8 @@ class Kit:
     snapshots: Snapshots
     tally: Tally
     flood: FloodRule
+    prover: Prover
+    sign_in: SignInRules
     clock: Callable[[], datetime]
     ids: Callable[[str], str]
     entropy: Callable[[int], bytes]
