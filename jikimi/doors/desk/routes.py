@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jikimi.doors.desk import assets
+from jikimi.doors.desk import assets, me, people, signin
 from jikimi.doors.desk.page import go
 from jikimi.doors.desk.routing import Route, Rule
 from jikimi.model.people import Permission, Person
@@ -29,4 +29,7 @@ ROUTES: tuple[Route, ...] = (
     Route(method="GET", path="/desk", rule=Rule.PUBLIC, handler=_home),
     Route(method="GET", path="/desk/", rule=Rule.PUBLIC, handler=_home),
     Route(method="GET", path="/desk/static/{name:path}", rule=Rule.PUBLIC, handler=assets.serve),
+    *signin.ROUTES,
+    *me.ROUTES,
+    *people.ROUTES,
 )
