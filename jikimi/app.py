@@ -92,6 +92,8 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
                 ),
             ),
             sign_in=settings.sign_in,
+            review=settings.review,
+            exposure=settings.exposure,
             clock=_now,
             ids=lambda prefix: new_id(prefix, _now(), secrets.token_bytes(ENTROPY_BYTES)),
             entropy=secrets.token_bytes,

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from jikimi.model.decision import ReviewRules
+from jikimi.model.exposure import ExposureRules
 from jikimi.model.match import FloodRule
 from jikimi.model.signin import SignInRules
 from jikimi.ports.enforcement import Actions, Appeals
@@ -33,14 +35,15 @@ from jikimi.ports.records import (
     Tallied,
     Tx,
 )
-from jikimi.ports.review import Decisions, Exposures
+from jikimi.ports.review import Decisions, Exposures, Notes, Skips, UserReports
 from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, Provider, Visit
 
 __all__ = [
     "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Counters", "Decisions", "Decoder",
     "Entries", "Evidence", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "NewPasskey", "Newer",
-    "Passkeys", "Passwords", "People", "Prover", "Provider", "Questions", "Reader", "Replies", "Reply", "Scans",
-    "Sessions", "SignInTries", "Signals", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "Visit",
+    "Notes", "Passkeys", "Passwords", "People", "Prover", "Provider", "Questions", "Reader", "Replies", "Reply",
+    "Scans", "Sessions", "SignInTries", "Signals", "Skips", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx",
+    "UserReports", "Visit",
 ]  # fmt: skip
 
 
@@ -57,6 +60,8 @@ class Kit:
     flood: FloodRule
     prover: Prover
     sign_in: SignInRules
+    review: ReviewRules
+    exposure: ExposureRules
     clock: Callable[[], datetime]
     ids: Callable[[str], str]
     entropy: Callable[[int], bytes]

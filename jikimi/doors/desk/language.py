@@ -78,6 +78,13 @@ class Clockwork:
         """A length of time, in one unit."""
         return format_timedelta(span, locale=self.language, format="short", threshold=1.5)
 
+    def size(self, size: int) -> str:
+        """A number of bytes, in the unit that suits it."""
+        if size < 1024:
+            return f"{self.number(size)} B"
+        power = 1 if size < 1024**2 else 2
+        return f"{self.number(round(size / 1024**power, 1))} {('KiB', 'MiB')[power - 1]}"
+
     def number(self, number: float) -> str:
         """A number with the language's separators."""
         return format_decimal(number, locale=self.language)

@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from jikimi.doors.desk import words
 from jikimi.doors.desk.assets import address
 from jikimi.doors.desk.language import LANGUAGES, Clockwork, catalogue, language_of
+from jikimi.doors.desk.words import word_for
 from jikimi.doors.shared.csp import new_nonce, protect
 from jikimi.model.people import Permission, Person
 
@@ -72,6 +72,6 @@ def _templates(language: str) -> Environment:
         "static": address,
         "languages": LANGUAGES,
         "Permission": Permission,
-        "word": lambda value: translations.gettext(words.WORDS[value]),
+        "word": lambda value: translations.gettext(word_for(value)),
     }
     return environment

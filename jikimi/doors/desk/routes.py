@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jikimi.doors.desk import assets, me, people, signin
+from jikimi.doors.desk import assets, case, me, overview, people, pictures, queue, signin
 from jikimi.doors.desk.page import go
 from jikimi.doors.desk.routing import Route, Rule
 from jikimi.model.people import Permission, Person
@@ -24,12 +24,19 @@ def _home(kit: Kit, request: Request, person: Person | None) -> Response:
     return go(next((path for permission, path in _FIRST.items() if permission in person.permissions), "/desk/me"))
 
 
-ROUTES: tuple[Route, ...] = (
+_OWN = (
     Route(method="GET", path="/", rule=Rule.PUBLIC, handler=_home),
     Route(method="GET", path="/desk", rule=Rule.PUBLIC, handler=_home),
     Route(method="GET", path="/desk/", rule=Rule.PUBLIC, handler=_home),
     Route(method="GET", path="/desk/static/{name:path}", rule=Rule.PUBLIC, handler=assets.serve),
+)
+ROUTES: tuple[Route, ...] = (
+    *_OWN,
     *signin.ROUTES,
     *me.ROUTES,
     *people.ROUTES,
+    *queue.ROUTES,
+    *case.ROUTES,
+    *pictures.ROUTES,
+    *overview.ROUTES,
 )
