@@ -36,6 +36,8 @@ from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.ids import ENTROPY_BYTES, new_id
 from jikimi.plugs.blobs.objects import ObjectBlobs
 from jikimi.plugs.front_door import ask_front_door
+from jikimi.plugs.identity.client import ProviderSettings
+from jikimi.plugs.identity.proofs import Proofs
 from jikimi.ports import Kit, Log, Reader
 from jikimi.worker import Task, Worker, run_due_jobs
 
@@ -80,6 +82,16 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             snapshots=SnapshotFolder(settings.data / "index", store.identity(), index),
             tally=MemoryTally(),
             flood=settings.flood,
+            prover=Proofs(
+                settings.origin,
+                ProviderSettings(
+                    issuer=settings.oidc_issuer,
+                    client_id=settings.oidc_client_id,
+                    client_secret_file=settings.oidc_client_secret_file,
+                    name=settings.oidc_name,
+                ),
+            ),
+            sign_in=settings.sign_in,
             review=settings.review,
             exposure=settings.exposure,
             clock=_now,
@@ -141,6 +153,7 @@ class Service:
     def run(self) -> None:
         """Serve until a signal says to stop."""
         self._kit.index.sizes()  # opens it, before the first caller has to wait for that
+        _ = self._kit.prover.passkeys  # loads its library, for the same reason
         self.worker.start()
         # The server hands the signal that stopped it back to us: leave in order, not by dying of it.
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -25,11 +25,12 @@ from jikimi.db.evidence import SqlEvidence
 from jikimi.db.jobs import SqlJobs
 from jikimi.db.keys import SqlKeys
 from jikimi.db.overview import SqlCensus
-from jikimi.db.people import SqlInvitations, SqlPeople, SqlSessions
+from jikimi.db.people import SqlPeople
 from jikimi.db.replies import SqlReplies
 from jikimi.db.review import SqlDecisions, SqlExposures, SqlNotes, SqlSkips
 from jikimi.db.scans import SqlScans
 from jikimi.db.schema import clocks
+from jikimi.db.signin import SqlInvitations, SqlQuestions, SqlSessions, SqlTries
 from jikimi.db.user_reports import SqlUserReports
 from jikimi.model.errors import Broken, Refused, Unavailable
 
@@ -102,6 +103,16 @@ class SqlTx:
     def invitations(self) -> SqlInvitations:
         """One-time links."""
         return SqlInvitations(self._connection)
+
+    @cached_property
+    def questions(self) -> SqlQuestions:
+        """Questions that wait for their answer."""
+        return SqlQuestions(self._connection)
+
+    @cached_property
+    def tries(self) -> SqlTries:
+        """Failed tries to sign in."""
+        return SqlTries(self._connection)
 
     @cached_property
     def evidence(self) -> SqlEvidence:

@@ -14,6 +14,7 @@ from jikimi.doors.shared.errors import status_of
 from jikimi.model.errors import Broken, JikimiError, Refused, Unavailable
 from jikimi.ports import Kit
 
+_WELCOME = "/desk/welcome/"
 _FREE_TEXT = ("note", "text", "reason")
 """Fields that somebody may have spent an hour on."""
 
@@ -21,14 +22,19 @@ _FREE_TEXT = ("note", "text", "reason")
 def trouble(kit: Kit, request: Request, error: Exception) -> Response:
     """Say what is in the way."""
     if not isinstance(error, JikimiError):
-        kit.log.error("request_fault", path=request.url.path, fault=repr(error), exc_info=error)
+        kit.log.error("request_fault", path=_logged(request.url.path), fault=repr(error), exc_info=error)
         error = Broken("fault", "Something of ours went wrong; nothing was stored. It is in the service's log.")
     elif isinstance(error, Broken | Unavailable):
-        kit.log.error("request_failed", path=request.url.path, code=error.code, detail=error.detail)
+        kit.log.error("request_failed", path=_logged(request.url.path), code=error.code, detail=error.detail)
     response = _page(request, error)
     if isinstance(error, Unavailable):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
+
+
+def _logged(path: str) -> str:
+    """A path as it may stand in the log: one-time links are secrets."""
+    return f"{_WELCOME}…" if path.startswith(_WELCOME) else path
 
 
 def turned_away(request: Request) -> Response:
