@@ -6,9 +6,7 @@ request to somewhere else fails the test, whatever it was about.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 import shutil
 import socket
 import threading
@@ -28,8 +26,9 @@ from jikimi.app import open_kit
 from jikimi.config import Settings
 from jikimi.doors.desk.app import build_desk
 from jikimi.doors.desk.session import COOKIE
+from jikimi.flows.session import begin_session
 from jikimi.model.people import Person
-from jikimi.model.signin import Session
+from jikimi.model.signin import Proof, Visitor
 from jikimi.ports import Kit
 from scripts.desk_world import Staff, fill_banks, hire_all
 
@@ -167,18 +166,8 @@ def chromium() -> Iterator[Browser]:
 
 def session_for(kit: Kit, person: Person) -> str:
     """Sign somebody in, without a browser; the secret of their cookie."""
-    secret = secrets.token_hex(32)
-    session = Session(
-        digest=hashlib.sha256(secret.encode()).hexdigest(),
-        person_id=person.id,
-        began_at=kit.clock(),
-        seen_at=kit.clock(),
-        place="tests",
-        proof="passkey",
-    )
     with kit.store.begin() as tx:
-        tx.sessions.add(session)
-    return secret
+        return begin_session(kit, tx, person, Proof.PASSKEY, Visitor(address="", place="tests", secret="")).secret
 
 
 @contextmanager
