@@ -146,9 +146,9 @@ def _this_evening(kit: Kit, staff: Staff, now: datetime) -> None:
     note(at(kit, now - timedelta(minutes=4)), staff.lead, newest.id, "The platform asked about this account yesterday.")
     for day in range(6):
         for source, unchecked in (("forum", 2), ("chat", 11), ("mail", 0)):
-            moment = now - timedelta(days=day)
+            then = now - timedelta(days=day)
             for disposition, count in ((Disposition.CLEAR, 4210 + 97 * day), (Disposition.UNCHECKED, unchecked)):
-                _count(kit, source, disposition, count, moment)
+                _count(kit, source, disposition, count, then)
 
 
 def _count(kit: Kit, source: str, disposition: Disposition, count: int, moment: datetime) -> None:

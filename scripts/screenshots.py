@@ -13,15 +13,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
 from playwright.sync_api import Browser, sync_playwright
 
 from jikimi.app import open_kit
 from jikimi.config import Settings
+from jikimi.doors.desk.session import COOKIE
+from jikimi.flows.review import take
 from jikimi.model.people import Person
 from jikimi.ports import Kit
 from scripts.desk_world import Staff, fill_banks, hire_all, live_a_month
-from tests.browser.conftest import ARGUMENTS, CHROMIUM, COOKIE, serving, session_for
+from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.doors.desk import plain_log, serving, session_for
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 EVENING = datetime(2026, 11, 23, 11, 40, tzinfo=UTC)
@@ -42,21 +44,25 @@ class Shot:
 def main() -> None:
     """Take all of them, or those whose names begin with an argument."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, _world(Path(folder)) as (kit, staff), serving(kit) as address:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            for language in ZONES:
-                _speak(kit, staff, language)
-                for shot in _shots(kit, staff):
-                    if not sys.argv[1:] or shot.name.startswith(tuple(sys.argv[1:])):
-                        _take(browser, kit, address, shot, language)
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _world(Path(folder)) as (kit, staff),
+        serving(kit) as address,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        for language in ZONES:
+            _speak(kit, staff, language)
+            for shot in _shots(kit, staff):
+                if not sys.argv[1:] or shot.name.startswith(tuple(sys.argv[1:])):
+                    _take(browser, kit, address, shot, language)
+        browser.close()
 
 
 @contextmanager
 def _world(folder: Path) -> Iterator[tuple[Kit, Staff]]:
     settings = Settings.load(data=folder / "data", decode_workers=1)
-    with open_kit(settings, structlog.wrap_logger(structlog.ReturnLogger())) as kit:
+    with open_kit(settings, plain_log()) as kit:
         kit = replace(kit, clock=lambda: EVENING)
         fill_banks(kit)
         staff = hire_all(kit)
@@ -67,6 +73,7 @@ def _world(folder: Path) -> Iterator[tuple[Kit, Staff]]:
 def _shots(kit: Kit, staff: Staff) -> Iterator[Shot]:
     with kit.store.read() as tx:
         case = tx.census.due(EVENING, 2)[-1]
+    take(kit, staff.reviewer, case.id)
     path = f"/desk/cases/{case.id}"
     for scheme, name in (("light", ""), ("dark", "-dark")):
         yield Shot(name=f"queue{name}", path="/desk/queue", person=staff.reviewer, scheme=scheme)

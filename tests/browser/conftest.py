@@ -6,31 +6,18 @@ request to somewhere else fails the test, whatever it was about.
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import structlog
-import uvicorn
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
-from jikimi.app import open_kit
-from jikimi.config import Settings
-from jikimi.doors.desk.app import build_desk
 from jikimi.doors.desk.session import COOKIE
-from jikimi.flows.session import begin_session
 from jikimi.model.people import Person
-from jikimi.model.signin import Proof, Visitor
-from jikimi.ports import Kit
-from scripts.desk_world import Staff, fill_banks, hire_all
+from tests.doors.desk import Desk, open_desk, session_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 ARGUMENTS = [
@@ -41,37 +28,12 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-MORNING = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 _WATCH = """
 globalThis.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {
   globalThis.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
 });
 """
-
-
-class RunningClock:
-    """A clock that runs, from a morning on, and can be moved ahead."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return MORNING + self._ahead + timedelta(seconds=time.monotonic() - self._began)
-
-    def move(self, **step: float) -> None:
-        self._ahead += timedelta(**step)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """A running desk with the people who work at it."""
-
-    kit: Kit
-    clock: RunningClock
-    staff: Staff
-    address: str
 
 
 @dataclass(kw_only=True)
@@ -114,42 +76,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="no Chromium: install Debian's package chromium"))
 
 
-@contextmanager
-def serving(kit: Kit) -> Iterator[str]:
-    """Serve the desk from a thread; its address."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(
-            uvicorn.Config(build_desk(kit), log_config=None, access_log=False, lifespan="off", ws="none")
-        )
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield f"http://localhost:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-@contextmanager
-def open_desk(data: Path, database_url: str = "") -> Iterator[Desk]:
-    """An installation with banks and people, and its desk."""
-    settings = Settings.load(data=data, database_url=database_url or None, decode_workers=1)
-    with open_kit(
-        settings,
-        structlog.wrap_logger(
-            structlog.PrintLogger(),
-            processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
-        ),
-    ) as kit:
-        clock = RunningClock()
-        kit = replace(kit, clock=clock)
-        fill_banks(kit, 1)
-        staff = hire_all(kit)
-        with serving(kit) as address:
-            yield Desk(kit=kit, clock=clock, staff=staff, address=address)
-
-
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with open_desk(tmp_path / "data") as desk:
@@ -162,12 +88,6 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
-
-
-def session_for(kit: Kit, person: Person) -> str:
-    """Sign somebody in, without a browser; the secret of their cookie."""
-    with kit.store.begin() as tx:
-        return begin_session(kit, tx, person, Proof.PASSKEY, Visitor(address="", place="tests", secret="")).secret
 
 
 @contextmanager
@@ -201,6 +121,3 @@ def signed_in(
         assert watch.wrong == []
     finally:
         context.close()
-
-
-os.environ.setdefault("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from playwright.sync_api import Browser, expect
 
 from scripts.desk_world import known_picture, upload
-from tests.browser.conftest import Desk, signed_in
+from tests.browser.conftest import signed_in
+from tests.doors.desk import Desk
 
 
 def test_a_case_goes_from_the_queue_to_a_decision(desk: Desk, chromium: Browser) -> None:
