@@ -36,11 +36,10 @@ def test_the_first_page_is_light_and_asks_nobody_else(desk: Desk, chromium: Brow
 
 
 def test_what_is_from_elsewhere_is_what_its_list_says() -> None:
-    listed = dict(
-        re.findall(r"^\| `(\S+\.js)` .*`([0-9a-f]{64})` \|$", (VENDOR / "README.md").read_text(), re.MULTILINE)
-    )
+    text = (VENDOR / "README.md").read_text()
+    rows = re.findall(r"^\| `(\S+\.js)` .*`([0-9a-f]{64})` \|$", text, re.MULTILINE)
     files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in VENDOR.glob("*.js")}
-    assert files == listed
+    assert files == dict(rows)
 
 
 def _fill(desk: Desk, cases: int) -> None:

@@ -59,7 +59,8 @@ def test_injected_markup_is_inert_even_where_escaping_failed(desk: Desk, chromiu
         page.goto("/desk/queue")
         assert (
             page.evaluate(
-                "(() => { try { document.body.innerHTML = '<b>x</b>'; return 'written'; } catch { return 'refused'; } })()"
+                "(() => { try { document.body.innerHTML = '<b>x</b>'; return 'written'; }"
+                " catch { return 'refused'; } })()"
             )
             == "refused"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,9 +92,10 @@ def _standing(kit: Kit, view: CaseView, person: Person) -> dict[str, Any]:
 
 
 def _known(view: CaseView) -> dict[str, Any]:
-    same = {case.id for case in view.same_content}
+    same, matches = {case.id for case in view.same_content}, _strongest(view)
     return {
-        "matches": _strongest(view),
+        "matches": matches,
+        "banks_matched": [(found[0], found) for found in _by_bank(matches)],
         "contents": view.contents,
         "is_perceptual": is_perceptual,
         "related": (*view.same_content, *(case for case in view.same_entry if case.id not in same)),
@@ -142,6 +143,14 @@ def _strongest(view: CaseView) -> tuple[Match, ...]:
             if known is None or match.distance < known.distance:
                 nearest[match.entry_id] = match
     return tuple(sorted(nearest.values(), key=lambda match: (match.distance, match.entry_id)))[:20]
+
+
+def _by_bank(matches: Sequence[Match]) -> list[list[Match]]:
+    """The matches of each bank together, in the order of their nearest."""
+    banks: dict[int, list[Match]] = {}
+    for match in matches:
+        banks.setdefault(match.bank_id, []).append(match)
+    return list(banks.values())
 
 
 def is_perceptual(match: Match) -> bool:
