@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import urllib3
@@ -127,9 +128,7 @@ def test_the_blurred_preview_is_small_and_asked_for(desk: Desk, chromium: Browse
     assert [look.level for look in _looks(desk)] == [Level.BLURRED]
 
 
-def test_caps_hold_on_the_page_and_for_direct_requests(
-    tmp_path_factory: pytest.TempPathFactory, chromium: Browser
-) -> None:
+def test_caps_hold_on_the_page_and_for_direct_requests(tmp_path: Path, chromium: Browser) -> None:
     rules = ExposureRules(hard_cap=timedelta(seconds=1), soft_cap=timedelta(seconds=0.5))
     with open_desk(tmp_path / "data", exposure=rules) as desk:
         case_id = upload(desk.kit, known_picture(3, 0))

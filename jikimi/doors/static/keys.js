@@ -34,7 +34,7 @@ const KEYS = [
   { name: "reveal", code: "Space", shown: "Space", run: null }, // reveal.js: it lasts as long as it is held
   { name: "undo", code: "KeyU", shown: "U", run: press("undo") },
   { name: "queue", code: "KeyQ", shown: "Q", run: press("queue") },
-  { name: "help", code: "Slash", shift: true, shown: "?", run: press("help") },
+  { name: "help", code: "Slash", shift: true, types: "?", shown: "?", run: press("help") },
 ];
 
 const dialog = document.getElementById("keys");
@@ -75,7 +75,9 @@ function isOn() { return localStorage.getItem("jikimi-keys") !== "off"; }
 
 function found(event) {
   for (const key of KEYS) {
-    if (key.run === null || Boolean(key.shift) !== event.shiftKey) continue;
+    if (key.run === null) continue;
+    if (key.types === event.key) return key;
+    if (Boolean(key.shift) !== event.shiftKey) continue;
     if (typeof key.code === "string" ? key.code === event.code : key.code.test(event.code)) return key;
   }
   return null;
