@@ -21,6 +21,7 @@ from jikimi.config import Settings
 from jikimi.db.counters import MemoryTally
 from jikimi.db.tx import SqlStore
 from jikimi.engine.decode.parent import Decoder
+from jikimi.engine.decode.picture import Renderer
 from jikimi.engine.folder import SnapshotFolder
 from jikimi.engine.index import Index
 from jikimi.engine.matcher import SignalTypes
@@ -28,6 +29,8 @@ from jikimi.engine.on_demand import IndexOnDemand
 from jikimi.engine.pattern import alter, paint
 from jikimi.flows.account import write_totals
 from jikimi.flows.canary import Canary, Sighting, is_fresh, prepare, send
+from jikimi.flows.evidence import sweep_orphans
+from jikimi.flows.evidence_key import rewrap, settle_key
 from jikimi.flows.index import follow, open_index, renew
 from jikimi.flows.once import forget
 from jikimi.flows.recheck import recheck, sweep
@@ -39,6 +42,8 @@ from jikimi.plugs.front_door import ask_front_door
 from jikimi.plugs.identity.client import ProviderSettings
 from jikimi.plugs.identity.proofs import Proofs
 from jikimi.ports import Kit, Log, Reader
+from jikimi.vault.keys import KeyFolder
+from jikimi.vault.seal import Vault
 from jikimi.worker import Task, Worker, run_due_jobs
 
 VERSION = version("jikimi")
@@ -50,34 +55,34 @@ _STALE = timedelta(seconds=15)
 _RENEW_SECONDS = 5.0
 _JOBS_SECONDS = 2.0
 _SWEEP_SECONDS = 3600.0
+_KEY_SECONDS = 60.0
+"""How often a node looks whether evidence is to be sealed to another key."""
 
 
 @contextmanager
 def open_reader(settings: Settings) -> Iterator[Reader]:
     """Build what looks at files: no records, no folder."""
-    decoder = Decoder(
-        settings.limits,
-        workers=settings.workers,
-        sandbox=settings.sandbox,
-        wait_seconds=settings.decode_wait_seconds,
-    )
-    with decoder:
+    with _make_decoder(settings) as decoder:
         yield Reader(decoder=decoder, signals=SignalTypes(), limits=settings.limits)
 
 
 @contextmanager
 def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
-    """Build the kit: folder, schema, decoder, and an index that opens at its first search; closed again at the end."""
+    """Build the kit: folder, schema, decoder, vault, and an index that opens at its first search; closed at the end."""
     _make_folder(settings.data)
     with ExitStack() as stack:
         store = SqlStore(settings.database)
         stack.callback(store.close)
         store.migrate()
         index = Index()
+        decoder = stack.enter_context(_make_decoder(settings))
+        keys = KeyFolder(settings.keys, secrets.token_bytes, settings.passphrase_file)
         kit = Kit(
-            reader=stack.enter_context(open_reader(settings)),
+            reader=Reader(decoder=decoder, signals=SignalTypes(), limits=settings.limits),
             store=store,
             blobs=ObjectBlobs(settings.blobs),
+            vault=Vault(keys, secrets.token_bytes),
+            renderer=Renderer(decoder),
             index=IndexOnDemand(index, lambda: open_index(kit)),
             snapshots=SnapshotFolder(settings.data / "index", store.identity(), index),
             tally=MemoryTally(),
@@ -100,7 +105,17 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             log=log or make_log(settings),
         )
         stack.callback(write_totals, kit)
+        settle_key(kit)
         yield kit
+
+
+def _make_decoder(settings: Settings) -> Decoder:
+    return Decoder(
+        settings.limits,
+        workers=settings.workers,
+        sandbox=settings.sandbox,
+        wait_seconds=settings.decode_wait_seconds,
+    )
 
 
 @dataclass(slots=True)
@@ -147,6 +162,9 @@ class Service:
                 Task(name="renew", every=_RENEW_SECONDS, run=lambda: renew(kit)),
                 Task(name="forget", every=_SWEEP_SECONDS, run=lambda: forget(kit)),
                 Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),
+                Task(name="orphans", every=_SWEEP_SECONDS, run=lambda: sweep_orphans(kit)),
+                Task(name="evidence_key", every=_KEY_SECONDS, run=lambda: settle_key(kit)),
+                Task(name="rewrap", every=_SWEEP_SECONDS, run=lambda: rewrap(kit)),
             ],
         )
 

@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     blobs_url: str = Field(
         "", description="s3://… or file://… for bytes that are set aside; empty: in the data folder."
     )
+    evidence_folder: str = Field(
+        "", description="Folder of the evidence keys; empty: `keys` in the data folder. Mount a private one elsewhere."
+    )
+    evidence_passphrase_file: str = Field(
+        "", description="File with the passphrase that private evidence keys are locked with; empty: they are not."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8600, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     desk_origin: str = Field(
@@ -155,6 +161,16 @@ class Settings(BaseSettings):
     def blobs(self) -> str:
         """The address of the store for bytes."""
         return self.blobs_url or f"file://{self.data.absolute()}/blobs"
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the evidence keys."""
+        return Path(self.evidence_folder) if self.evidence_folder else self.data / "keys"
+
+    @property
+    def passphrase_file(self) -> Path | None:
+        """Where the passphrase of the private evidence keys is, if they are locked."""
+        return Path(self.evidence_passphrase_file) if self.evidence_passphrase_file else None
 
     @property
     def limits(self) -> Limits:

@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from jikimi.cli import banks, files, people, records, service
+from jikimi.cli import banks, evidence, files, people, records, service
 from jikimi.cli.terminal import complain
 from jikimi.model.errors import Broken, JikimiError, Unavailable
 
@@ -29,6 +29,7 @@ files.attach(app)
 banks.attach(app)
 records.attach(app)
 people.attach(app)
+evidence.attach(app)
 
 
 def main() -> None:

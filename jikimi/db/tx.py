@@ -211,6 +211,17 @@ class SqlStore:
         with _translated(), self._engine.connect() as connection:
             return str(connection.execute(select(clocks.c.digest).where(clocks.c.name == "identity")).scalar_one())
 
+    def scrub(self) -> None:
+        """Take what was deleted or changed out of SQLite's log too; a reader at work may keep it there for a while.
+
+        PostgreSQL keeps old rows until it vacuums, and in its own log until that is removed: that is for its operator.
+        """
+        if self.is_sqlite:
+            with self._turn, _translated(), self._engine.connect() as connection:
+                raw = connection.connection.driver_connection
+                assert raw is not None
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()

@@ -15,7 +15,7 @@ from jikimi.model.exposure import ExposureRules
 from jikimi.model.match import FloodRule
 from jikimi.model.signin import SignInRules
 from jikimi.ports.enforcement import Actions, Appeals
-from jikimi.ports.evidence import Evidence
+from jikimi.ports.evidence import Evidence, EvidenceKeys, Renderer, Vault
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Log, Tally, Totals
 from jikimi.ports.people import Invitations, People, Questions, Sessions, SignInTries
@@ -40,10 +40,10 @@ from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, 
 
 __all__ = [
     "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Counters", "Decisions", "Decoder",
-    "Entries", "Evidence", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "NewPasskey", "Newer",
-    "Notes", "Passkeys", "Passwords", "People", "Prover", "Provider", "Questions", "Reader", "Replies", "Reply",
-    "Scans", "Sessions", "SignInTries", "Signals", "Skips", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx",
-    "UserReports", "Visit",
+    "Entries", "Evidence", "EvidenceKeys", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log",
+    "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "People", "Prover", "Provider", "Questions", "Reader",
+    "Renderer", "Replies", "Reply", "Scans", "Sessions", "SignInTries", "Signals", "Skips", "Snapshots", "Store",
+    "Tallied", "Tally", "Totals", "Tx", "UserReports", "Vault", "Visit",
 ]  # fmt: skip
 
 
@@ -54,6 +54,8 @@ class Kit:
     reader: Reader
     store: Store
     blobs: Blobs
+    vault: Vault
+    renderer: Renderer
     index: Index
     snapshots: Snapshots
     tally: Tally

@@ -228,5 +228,8 @@ class Store(Protocol):
     def begin_beside(self) -> AbstractContextManager[Tx]:
         """Open a writing transaction that touches jobs or counters only and need not wait for the others."""
 
+    def scrub(self) -> None:
+        """Make what was deleted unreadable in the files of the database, as far as it can."""
+
     def read(self) -> AbstractContextManager[Tx]:
         """Open a reading transaction."""

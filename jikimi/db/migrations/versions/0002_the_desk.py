@@ -37,6 +37,16 @@ def upgrade() -> None:
         postgresql_where=sa.text("destroyed_at IS NULL"),
     )
     op.create_table(
+        "evidence_keys",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False, comment="the highest is sealed to"),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("public", BYTES, nullable=False),
+        sa.Column("made_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_evidence_keys")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_evidence_keys_fingerprint")),
+        sqlite_strict=True,
+    )
+    op.create_table(
         "people",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
