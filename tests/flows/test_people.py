@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
+import pyotp
 import pytest
 
 from jikimi.engine.pattern import paint
 from jikimi.flows import me, people, session, welcome
 from jikimi.model.bank import Category
 from jikimi.model.errors import Refused
+from jikimi.model.ids import PersonId
 from jikimi.model.people import PERMISSIONS, Permission, Role
 from jikimi.model.signin import Signed
 from tests.conftest import World
@@ -155,7 +157,7 @@ def test_a_passkey_that_was_asked_for_one_link_is_none_for_another(world: World)
 def test_a_password_that_is_guessed_first_is_refused_and_can_be_mended(world: World, password: str) -> None:
     kit = world.kit
     setup = welcome.ask_codes(kit, secret_of(people.first_link(kit)), "Ada Lovelace")
-    code = __import__("pyotp").TOTP(setup.secret).at(world.clock.now)
+    code = pyotp.TOTP(setup.secret).at(world.clock.now)
     refused = code_of(lambda: welcome.accept_with_password(kit, setup.token, password, code, HABITS, HERE))
     assert refused in ("password_length", "password_common")
     assert welcome.again(kit, setup.token) == setup
@@ -294,7 +296,7 @@ def test_who_is_disabled_is_out_at_once_and_their_cases_are_free(world: World) -
 
 def test_nobody_is_nobody(world: World) -> None:
     assert code_of(lambda: people.named(world.kit, "Nobody")) == "person_unknown"
-    nobody = people.PersonId("person_0")
+    nobody = PersonId("person_0")
     assert code_of(lambda: people.disable(world.kit, MACHINE, nobody)) == "person_unknown"
 
 
@@ -356,6 +358,10 @@ def test_opt_outs_are_ones_own_and_leave_no_trace_of_which(world: World) -> None
     assert "terrorism" not in repr(audit_of(kit))
     me.choose(kit, ada, "en", "Europe/Berlin")
     person = session.session_of(kit, ada.secret)
-    assert (person.language, person.time_zone, person.opt_outs) == ("en", "Europe/Berlin", {Category.TERRORISM})
+    assert (person.language, person.time_zone, person.opt_outs) == (
+        "en",
+        "Europe/Berlin",
+        frozenset({Category.TERRORISM}),
+    )
     assert code_of(lambda: me.choose(kit, ada, "tlh", "UTC")) == "language_invalid"
     assert code_of(lambda: me.choose(kit, ada, "ko", "../../etc/passwd")) == "time_zone_invalid"
