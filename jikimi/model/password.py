@@ -64,11 +64,11 @@ def _is_guessable(password: str, name: str) -> bool:
 
 def _own_part(password: str) -> str:
     """A password without years, rows of keys, common words and signs."""
-    rest = _YEAR.sub("", password)
+    rest = _YEAR.sub("", re.sub(r"[\W_]+", "", password))
     for row in _ROWS:
         for length in range(len(row), 2, -1):
             for start in range(len(row) - length + 1):
                 rest = rest.replace(row[start : start + length], "")
     for word in _COMMON:
         rest = rest.replace(word, "")
-    return re.sub(r"(.)\1+", r"\1", re.sub(r"[\W_]+", "", rest))
+    return re.sub(r"(.)\1+", r"\1", rest)
