@@ -46,7 +46,7 @@ def test_a_session_of_known_matches_shows_no_picture(desk: Desk, chromium: Brows
         page.goto("/desk/queue")
         for label in ("1", "4", "5", "6"):
             page.keyboard.press("n")
-            page.wait_for_url("**/desk/cases/*")
+            expect(page.get_by_text("Yours until")).to_be_visible()
             page.keyboard.press(label)
             page.keyboard.press("x")
             page.keyboard.press("d")

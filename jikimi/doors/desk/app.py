@@ -6,6 +6,7 @@ What a handler raises becomes a page that says what to do next. Nothing about th
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -87,6 +88,8 @@ def _not_found(kit: Kit) -> Callable[[Request, Exception], Awaitable[Response]]:
     async def answer(request: Request, error: Exception) -> Response:
         _prepare(kit, request)
         assert isinstance(error, HTTPException)
+        with suppress(JikimiError):
+            request.state.person = await run_in_threadpool(person_of, kit, request)
         code = "method_not_allowed" if error.status_code == 405 else "path_unknown"
         response = trouble(kit, request, Refused(code, "There is no page here."))
         protect(response.headers)

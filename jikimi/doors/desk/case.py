@@ -6,6 +6,7 @@ What a flow refuses is said on the page of the case itself, with everything that
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -38,7 +39,7 @@ _STILL_YOURS = N_("Yours until %(time)s")
 
 def show(kit: Kit, request: Request, person: Person | None) -> Response:
     """The page."""
-    told = Told(is_new_decision=request.query_params.get("done") == "yes")
+    told = Told(sent=request.query_params.get("sent", ""))
     return show_case(kit, request, member(person), _case(request), told)
 
 
@@ -74,7 +75,8 @@ def extended(kit: Kit, request: Request, person: Person | None) -> Response:
 def noted(kit: Kit, request: Request, person: Person | None) -> Response:
     """Write a note."""
     text = form_of(request).get("text", "")
-    return _done(kit, request, member(person), lambda who: note(kit, who, _case(request), text))
+    draft = f"{_case(request)}-text"
+    return _done(kit, request, member(person), lambda who: note(kit, who, _case(request), text), draft)
 
 
 def decided(kit: Kit, request: Request, person: Person | None) -> Response:
@@ -86,14 +88,14 @@ def decided(kit: Kit, request: Request, person: Person | None) -> Response:
             return decide_same(kit, who, (_case(request), *same), choice)
         return decide(kit, who, _case(request), choice, version=version_of(request))
 
-    return _done(kit, request, member(person), settle, "?done=yes")
+    return _done(kit, request, member(person), settle, _case(request))
 
 
 def _on_decision(act: Callable[[Kit, Person, DecisionId, str], object]) -> Callable[..., Response]:
     def answer(kit: Kit, request: Request, person: Person | None) -> Response:
         decision_id = DecisionId(request.path_params["decision_id"])
         said = form_of(request).get("note", "").strip()
-        return _done(kit, request, member(person), lambda who: act(kit, who, decision_id, said), "?done=yes")
+        return _done(kit, request, member(person), lambda who: act(kit, who, decision_id, said), decision_id)
 
     return answer
 
@@ -107,9 +109,9 @@ def _done(
     request: Request,
     person: Person,
     act: Callable[[Person], object],
-    query: str = "",
+    draft: str = "",
 ) -> Response:
-    """Do it and show the case anew; or show why not, with what was written."""
+    """Do it and show the case anew, which forgets the draft; or show why not, with what was written."""
     where = _case(request)
     try:
         act(person)
@@ -117,7 +119,7 @@ def _done(
         if refusal.code in ("case_unknown", "permission_missing"):
             raise
         return show_case(kit, request, person, where, Told(refusal=refusal))
-    return go(f"/desk/cases/{where}{query}")
+    return go(f"/desk/cases/{where}" + (f"?{urlencode({'sent': draft})}" if draft else ""))
 
 
 _CASE = "/desk/cases/{case_id}"

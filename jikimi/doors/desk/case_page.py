@@ -38,11 +38,11 @@ REASONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a page has to say beside the case: a refusal, or what was just done; and which content is previewed."""
+    """What a page has to say beside the case: a refusal, which content is previewed, which draft was sent."""
 
     refusal: Refused | None = None
     previewed: str = ""
-    is_new_decision: bool = False
+    sent: str = ""
 
 
 def show_case(kit: Kit, request: Request, person: Person, case_id: CaseId, told: Told) -> Response:
@@ -56,10 +56,9 @@ def show_case(kit: Kit, request: Request, person: Person, case_id: CaseId, told:
         **_choices(kit, request, view, person),
         **_refusal(request, told),
         "previewed": told.previewed,
-        "is_new_decision": told.is_new_decision,
+        "sent": told.sent,
         "entered": entered,
         "entered_false": all_of(request, "false_positive") if entered else (),
-        "told": "",
     }
     return page(request, "case.html", status=status, view=view, case=view.case, **values)
 

@@ -16,13 +16,13 @@ for (const name of ["htmx:after:request", "htmx:afterRequest"]) {
 }
 
 // A draft stays in this tab until it was sent, whatever becomes of the page meanwhile.
+for (const done of document.querySelectorAll("[data-draft-sent]")) {
+  sessionStorage.removeItem(`jikimi-draft-${done.dataset.draftSent}`);
+}
 for (const field of document.querySelectorAll("[data-draft]")) {
   const name = `jikimi-draft-${field.dataset.draft}`;
   if (!field.value) field.value = sessionStorage.getItem(name) ?? "";
   field.addEventListener("input", () => sessionStorage.setItem(name, field.value));
-}
-for (const done of document.querySelectorAll("[data-draft-sent]")) {
-  sessionStorage.removeItem(`jikimi-draft-${done.dataset.draftSent}`);
 }
 
 // A case stays mine while I work on it: an idle page lets it go.

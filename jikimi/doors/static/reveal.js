@@ -18,7 +18,7 @@ class Hold {
     this.figure.dataset.state = "loading";
     this.told.textContent = "";
     try {
-      const form = new URLSearchParams(new FormData(this.figure.querySelector("form")));
+      const form = new URLSearchParams(new FormData(this.figure.querySelector("form.look")));
       const started = await this.post(this.figure.dataset.reveal, form);
       this.id = (await started.json()).reveal;
       if (this.isOver) { this.report(); return; }
