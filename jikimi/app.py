@@ -28,12 +28,16 @@ from jikimi.engine.on_demand import IndexOnDemand
 from jikimi.engine.pattern import alter, paint
 from jikimi.flows.account import write_totals
 from jikimi.flows.canary import Canary, Sighting, is_fresh, prepare, send
+from jikimi.flows.enforce import deliver
 from jikimi.flows.index import follow, open_index, renew
 from jikimi.flows.once import forget
 from jikimi.flows.recheck import recheck, sweep
 from jikimi.flows.scan import RECHECK
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.ids import ENTROPY_BYTES, new_id
+from jikimi.model.job import ENFORCE
+from jikimi.plugs.actions.keys import WebhookKeys
+from jikimi.plugs.actions.webhook import Webhook
 from jikimi.plugs.blobs.objects import ObjectBlobs
 from jikimi.plugs.front_door import ask_front_door
 from jikimi.ports import Kit, Log, Reader
@@ -48,6 +52,9 @@ _STALE = timedelta(seconds=15)
 _RENEW_SECONDS = 5.0
 _JOBS_SECONDS = 2.0
 _SWEEP_SECONDS = 3600.0
+_ENFORCE_SECONDS = 1.0
+_ENFORCERS = 6
+"""Threads that may wait for the platform at once."""
 
 
 @contextmanager
@@ -84,9 +91,27 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             ids=lambda prefix: new_id(prefix, _now(), secrets.token_bytes(ENTROPY_BYTES)),
             entropy=secrets.token_bytes,
             log=log or make_log(settings),
+            platform=webhook_of(settings),
         )
         stack.callback(write_totals, kit)
         yield kit
+
+
+def webhook_of(settings: Settings) -> Webhook | None:
+    """Build what tells the platform; nothing where no webhook is set."""
+    if not settings.webhook_url:
+        return None
+    return Webhook(
+        url=settings.webhook_url,
+        keys=webhook_keys_of(settings),
+        seconds=settings.webhook_timeout_seconds,
+        clock=_now,
+    )
+
+
+def webhook_keys_of(settings: Settings) -> WebhookKeys:
+    """Build what knows the keys that sign webhooks."""
+    return WebhookKeys(settings.webhook_keys, settings.data, secrets.token_bytes)
 
 
 @dataclass(slots=True)
@@ -132,6 +157,7 @@ class Service:
                 Task(name="renew", every=_RENEW_SECONDS, run=lambda: renew(kit)),
                 Task(name="forget", every=_SWEEP_SECONDS, run=lambda: forget(kit)),
                 Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),
+                *enforcers(kit),
             ],
         )
 
@@ -175,6 +201,16 @@ class Service:
         self._vitals.sighting = send(
             self._kit, self._canary, lambda picture, key: ask_front_door(self.address, picture, key)
         )
+
+
+def enforcers(kit: Kit) -> list[Task]:
+    """Tasks that tell the platform, several so that a slow answer holds up one case only; none without a webhook."""
+    if kit.platform is None:
+        return []
+    return [
+        Task(name=f"enforce-{number}", every=_ENFORCE_SECONDS, run=lambda: run_due_jobs(kit, {ENFORCE: deliver}))
+        for number in range(_ENFORCERS)
+    ]
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -6,8 +6,9 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from jikimi.model.errors import Refused
@@ -16,6 +17,7 @@ from jikimi.model.media import Limits
 
 FILE_NAME = "jikimi.toml"
 _MIB = 1024 * 1024
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def default_data() -> Path:
@@ -54,6 +56,16 @@ class Settings(BaseSettings):
     )
     flood_minutes: float = Field(10.0, gt=0, description="The window of flood_limit.")
     canary_seconds: float = Field(60.0, gt=0, description="How often the canary is sent.")
+    webhook_plain_http: bool = Field(False, description="true lets webhook_url be http to another machine.")
+    webhook_url: str = Field(
+        "", description="Where the platform hears what to do: https, or http to this machine. Empty: actions wait."
+    )
+    webhook_keys: str = Field(
+        "",
+        description="Keys that sign, newest first, with commas between: each a value, or file: and a path with one key "
+        "a line. Empty: `webhook.keys` in the data folder, made at the first use.",
+    )
+    webhook_timeout_seconds: float = Field(10.0, gt=0, le=60, description="Time for one answer of the platform.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written to stderr.")
 
     @classmethod
@@ -80,6 +92,19 @@ class Settings(BaseSettings):
             raise Refused("settings_invalid", f"The settings need a change: {mistakes}.") from error
         except ValueError as error:
             raise Refused("settings_invalid", f"{FILE_NAME} cannot be read: {error}.") from error
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_private(cls, url: str, info: ValidationInfo) -> str:
+        """What is signed is not secret; who is accused of what, is."""
+        parts = urlsplit(url)
+        if not url:
+            return url
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is no http or https address")
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not info.data.get("webhook_plain_http"):
+            raise ValueError("has to be https; webhook_plain_http allows http")
+        return url
 
     @property
     def database(self) -> str:

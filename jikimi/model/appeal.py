@@ -1,12 +1,23 @@
-"""An appeal: the platform, for somebody who was affected, asks another person to look again."""
+"""An appeal: the platform, for somebody who was affected, asks another person to look again.
+
+A case is appealed once it is decided. Somebody else than those who decided it looks again; what they find upholds the
+decision or overturns it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from jikimi.model.action import Verb
+from jikimi.model.case import Case, CaseState
+from jikimi.model.decision import Decision, is_harm
+from jikimi.model.errors import Refused
 from jikimi.model.ids import AppealId, CaseId, DecisionId, PersonId
+
+MAX_APPEAL = 10_000
+"""Characters of an appeal's text."""
 
 
 class AppealState(StrEnum):
@@ -34,3 +45,36 @@ class Appeal:
     decided_by: PersonId | None = None
     decided_at: datetime | None = None
     note: str = ""
+
+
+def appealed(case: Case, now: datetime) -> Case:
+    """The case, open to another person; `Refused` if there is nothing decided to appeal against."""
+    if case.state is not CaseState.DECIDED:
+        raise Refused("appeal_too_early", f"Case {case.id} is {case.state}; an appeal needs a case that is decided.")
+    return replace(
+        case,
+        state=CaseState.APPEALED,
+        assignee=None,
+        lease_until=None,
+        updated_at=now,
+        version=case.version + 1,
+    )
+
+
+def settled(appeal: Appeal, first: Decision, second: Decision, now: datetime) -> Appeal:
+    """The appeal after a second look; `Refused` to whoever has made or confirmed the first decision."""
+    if {second.by, second.second} & ({first.by, first.second} - {None}):
+        raise Refused("appeal_own_decision", "An appeal is decided by somebody who had no part in the first decision.")
+    state = AppealState.OVERTURNED if overturns(first, second) else AppealState.UPHELD
+    return replace(appeal, state=state, decided_by=second.by, decided_at=now, note=second.choice.note)
+
+
+def overturns(first: Decision, second: Decision) -> bool:
+    """Tell whether a second decision says that the first was wrong: no harm after all, or something else to be done.
+
+    No verb means that all stays as it is.
+    """
+    then, now = first.choice, second.choice
+    if is_harm(then.label) and not is_harm(now.label):
+        return True
+    return now.verb is Verb.RESTORE or (now.verb is not None and now.verb is not then.verb)

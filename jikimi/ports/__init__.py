@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jikimi.model.match import FloodRule
-from jikimi.ports.enforcement import Actions, Appeals
+from jikimi.ports.enforcement import ActionRunner, Actions, Appeals
 from jikimi.ports.evidence import Evidence
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Log, Tally, Totals
@@ -35,9 +35,10 @@ from jikimi.ports.records import (
 from jikimi.ports.review import Decisions, Exposures
 
 __all__ = [
-    "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Counters", "Decisions", "Decoder", "Entries",
-    "Evidence", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "Newer", "People", "Reader",
-    "Replies", "Reply", "Scans", "Sessions", "Signals", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx",
+    "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Counters", "Decisions",
+    "Decoder", "Entries", "Evidence", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "Newer",
+    "People", "Reader", "Replies", "Reply", "Scans", "Sessions", "Signals", "Snapshots", "Store", "Tallied", "Tally",
+    "Totals", "Tx",
 ]  # fmt: skip
 
 
@@ -56,3 +57,5 @@ class Kit:
     ids: Callable[[str], str]
     entropy: Callable[[int], bytes]
     log: Log
+    platform: ActionRunner | None = None
+    """None where no webhook is set: actions wait."""

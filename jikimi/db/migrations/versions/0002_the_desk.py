@@ -199,7 +199,7 @@ def upgrade() -> None:
         sa.Column("case_id", sa.Text(), nullable=False),
         sa.Column("decision_id", sa.Text(), nullable=True),
         sa.Column("place", sa.Integer(), nullable=False, comment="order within the case, from 1"),
-        sa.Column("verb", sa.Text(), nullable=False),
+        sa.Column("verb", sa.Text(), nullable=True, comment="null: tells how an appeal has ended"),
         sa.Column("targets", JsonText(), nullable=False),
         sa.Column("reasons", JsonText(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False, comment="idempotency key: the same for every try"),
@@ -265,6 +265,14 @@ def upgrade() -> None:
     op.add_column(
         "cases",
         sa.Column("target_at", UtcTime(), nullable=True, comment="the operator's own target, not a legal deadline"),
+    )
+    op.create_index(
+        "ix_entries_note_case",
+        "entries",
+        ["note"],
+        unique=False,
+        sqlite_where=sa.text("note LIKE 'case %'"),
+        postgresql_where=sa.text("note LIKE 'case %'"),
     )
     op.create_index("ix_cases_state_target_at", "cases", ["state", "target_at"], unique=False)
     op.create_index("ix_scans_content_id", "scans", ["content_id"], unique=False)
