@@ -111,6 +111,7 @@ def webhook_of(settings: Settings) -> Webhook | None:
 
 def webhook_keys_of(settings: Settings) -> WebhookKeys:
     """Build what knows the keys that sign webhooks."""
+    _make_folder(settings.data)
     return WebhookKeys(settings.webhook_keys, settings.data, secrets.token_bytes)
 
 

@@ -38,11 +38,11 @@ class Connected:
         """A worker has its turn."""
         return run_due_jobs(self.kit, {ENFORCE: deliver})
 
-    def work_for(self, *, minutes: int) -> None:
-        """Time passes, and a worker has a turn every half minute of it."""
-        for _ in range(minutes * 2):
+    def work_for(self, *, minutes: float, turns: int = 12) -> None:
+        """Time passes, and a worker has so many turns in it."""
+        for _ in range(turns):
             self.work()
-            self.world.clock.move(seconds=30)
+            self.world.clock.move(minutes=minutes / turns)
 
 
 @contextmanager
