@@ -87,6 +87,8 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             snapshots=SnapshotFolder(settings.data / "index", store.identity(), index),
             tally=MemoryTally(),
             flood=settings.flood,
+            review=settings.review,
+            exposure=settings.exposure,
             clock=_now,
             ids=lambda prefix: new_id(prefix, _now(), secrets.token_bytes(ENTROPY_BYTES)),
             entropy=secrets.token_bytes,
@@ -137,10 +139,11 @@ class Service:
         import uvicorn
 
         from jikimi.doors.api.app import build_api
+        from jikimi.doors.desk.app import beside, build_desk
 
         self._server = uvicorn.Server(
             uvicorn.Config(
-                build_api(kit, self.problems, VERSION),
+                beside(build_desk(kit), build_api(kit, self.problems, VERSION)),
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PositiveFloat, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from jikimi.model.case import Targets
+from jikimi.model.decision import ReviewRules, TwoPerson
 from jikimi.model.errors import Refused
+from jikimi.model.exposure import ExposureRules
 from jikimi.model.match import FloodRule
 from jikimi.model.media import Limits
 
@@ -66,6 +69,27 @@ class Settings(BaseSettings):
         "a line. Empty: `webhook.keys` in the data folder, made at the first use.",
     )
     webhook_timeout_seconds: float = Field(10.0, gt=0, le=60, description="Time for one answer of the platform.")
+    lease_minutes: float = Field(
+        10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."
+    )
+    undo_minutes: float = Field(30.0, ge=0, description="How long a decision can be undone.")
+    two_person: frozenset[TwoPerson] = Field(
+        ReviewRules().two_person,
+        description="What a second person has to agree to: a list of legal_hold, bank_addition, irreversible, "
+        "suspension, false_positive.",
+    )
+    target_hours: dict[Literal["5", "4", "3", "1"], PositiveFloat] = Field(
+        {"5": 4, "4": 12, "3": 24, "1": 72},
+        description="By severity: within how many hours you want a case decided. Your own target, no law's.",
+    )
+    exposure_soft_hours: float = Field(4.0, gt=0, le=24, description="Weighted hours a day after which to advise rest.")
+    exposure_hard_hours: float = Field(5.0, gt=0, le=24, description="Weighted hours a day that may be shown.")
+    break_every_minutes: float = Field(60.0, gt=0, description="After so long with pictures a break is due.")
+    break_minutes: float = Field(10.0, gt=0, description="How long a break is.")
+    cut_off: time | Literal["never"] = Field(
+        time(16, 0), description="From this hour on no picture is shown, in each person's own time zone; or `never`."
+    )
+    longest_reveal_seconds: float = Field(60.0, gt=0, le=600, description="The longest that one look can last.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written to stderr.")
 
     @classmethod
@@ -132,6 +156,29 @@ class Settings(BaseSettings):
     def flood(self) -> FloodRule:
         """When a bank is held."""
         return FloodRule(limit=self.flood_limit, window=timedelta(minutes=self.flood_minutes))
+
+    @property
+    def review(self) -> ReviewRules:
+        """What holds for deciding."""
+        hours = {int(severity): timedelta(hours=value) for severity, value in self.target_hours.items()}
+        return ReviewRules(
+            two_person=self.two_person,
+            lease=timedelta(minutes=self.lease_minutes),
+            undo_window=timedelta(minutes=self.undo_minutes),
+            targets=Targets(by_severity=hours),
+        )
+
+    @property
+    def exposure(self) -> ExposureRules:
+        """What holds for looking."""
+        return ExposureRules(
+            soft_cap=timedelta(hours=self.exposure_soft_hours),
+            hard_cap=timedelta(hours=self.exposure_hard_hours),
+            work=timedelta(minutes=self.break_every_minutes),
+            rest=timedelta(minutes=self.break_minutes),
+            cut_off=None if self.cut_off == "never" else self.cut_off,
+            longest_reveal=timedelta(seconds=self.longest_reveal_seconds),
+        )
 
     @property
     def workers(self) -> int:

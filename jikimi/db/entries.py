@@ -18,9 +18,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from jikimi.db.columns import UtcTime
 from jikimi.db.schema import clocks, entries
-from jikimi.db.schema.banks import OF_A_CASE
 from jikimi.model.bank import Bank, BankEntry, NewEntry
-from jikimi.model.ids import CaseId
 from jikimi.model.signal import EntryBatch, Signal
 from jikimi.ports import Added
 
@@ -81,6 +79,17 @@ class SqlEntries:
         row = self._connection.execute(changed).one_or_none()
         return None if row is None else _entry(row)
 
+    def get(self, entry_id: int) -> BankEntry | None:
+        """One entry, withdrawn ones too."""
+        row = self._connection.execute(select(entries).where(entries.c.id == entry_id)).one_or_none()
+        return None if row is None else _entry(row)
+
+    def find(self, bank: Bank, signal: Signal) -> BankEntry | None:
+        """The entry of a bank with this signal, withdrawn ones too."""
+        same = (entries.c.bank_id == bank.id, entries.c.type == signal.type, entries.c.value == signal.value)
+        row = self._connection.execute(select(entries).where(*same)).one_or_none()
+        return None if row is None else _entry(row)
+
     def live(self, ids: Collection[int]) -> Mapping[int, BankEntry]:
         """Those of these entries that still count."""
         found: dict[int, BankEntry] = {}
@@ -92,11 +101,6 @@ class SqlEntries:
             )
             found.update((row.id, _entry(row)) for row in rows)
         return found
-
-    def added_by_case(self, case_id: CaseId) -> tuple[BankEntry, ...]:
-        """The entries that a decision of this case has added and that still count: their note says so."""
-        noted = select(entries).where(entries.c.note == f"case {case_id}", OF_A_CASE, entries.c.withdrawn_at.is_(None))
-        return tuple(_entry(row) for row in self._connection.execute(noted.order_by(entries.c.id)))
 
     def export(self, bank: Bank, *, after: int = 0, limit: int | None = None) -> Iterator[BankEntry]:
         """A bank's entries that still count, in order of their numbers, from after one of them."""

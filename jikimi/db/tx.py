@@ -24,11 +24,13 @@ from jikimi.db.entries import SqlEntries
 from jikimi.db.evidence import SqlEvidence
 from jikimi.db.jobs import SqlJobs
 from jikimi.db.keys import SqlKeys
+from jikimi.db.overview import SqlCensus
 from jikimi.db.people import SqlInvitations, SqlPeople, SqlSessions
 from jikimi.db.replies import SqlReplies
-from jikimi.db.review import SqlDecisions, SqlExposures
+from jikimi.db.review import SqlDecisions, SqlExposures, SqlNotes, SqlSkips
 from jikimi.db.scans import SqlScans
 from jikimi.db.schema import clocks
+from jikimi.db.user_reports import SqlUserReports
 from jikimi.model.errors import Broken, Refused, Unavailable
 
 _WRITERS_LOCK = 0x6A696B696D69
@@ -117,6 +119,21 @@ class SqlTx:
         return SqlExposures(self._connection)
 
     @cached_property
+    def notes(self) -> SqlNotes:
+        """What people wrote about cases."""
+        return SqlNotes(self._connection)
+
+    @cached_property
+    def skips(self) -> SqlSkips:
+        """Who skipped which case."""
+        return SqlSkips(self._connection)
+
+    @cached_property
+    def user_reports(self) -> SqlUserReports:
+        """What users of the platform reported."""
+        return SqlUserReports(self._connection)
+
+    @cached_property
     def actions(self) -> SqlActions:
         """What the platform is told."""
         return SqlActions(self._connection)
@@ -125,6 +142,11 @@ class SqlTx:
     def appeals(self) -> SqlAppeals:
         """Appeals against decisions."""
         return SqlAppeals(self._connection)
+
+    @cached_property
+    def census(self) -> SqlCensus:
+        """Counts over everything."""
+        return SqlCensus(self._connection)
 
 
 class SqlStore:

@@ -31,7 +31,7 @@ def hand_in(
         if old is not None:
             return _same(old, case, text)
         appeal = _new(kit, tx, key, case, reference, text)
-        tx.cases.update(appealed(case, appeal.received_at))  # 2
+        tx.cases.update(appealed(case, appeal.received_at, kit.review.targets))  # 2
         tx.appeals.add(appeal)
         tx.audit.append(
             at=appeal.received_at, actor=key.name, verb="case.appealed", object_=case.id,
@@ -41,7 +41,7 @@ def hand_in(
 
 
 def settle(kit: Kit, tx: Tx, appeal: Appeal, decision: Decision) -> Appeal:
-    """Steps 3 to 6, in the transaction that makes the second decision final.
+    """Steps 3 to 5, in the transaction that makes the second decision final.
 
     The undo is ordered here. What else the second decision orders comes after it, so call this first.
     """
@@ -55,8 +55,7 @@ def settle(kit: Kit, tx: Tx, appeal: Appeal, decision: Decision) -> Appeal:
     tx.audit.append(at=now, actor=actor, verb=f"appeal.{ended.state}", object_=case.id, detail={"appeal": ended.id})
     if ended.state is AppealState.OVERTURNED:
         take_back(kit, tx, first, appeal_id=ended.id, by=decision)  # 4
-        withdraw_additions(kit, tx, case.id, actor)  # 5
-    announce(kit, tx, case=case, decision=decision, appeal=ended)  # 6
+    announce(kit, tx, case=case, decision=decision, appeal=ended)  # 5
     return ended
 
 
@@ -72,20 +71,6 @@ def tell_appeal(kit: Kit, appeal_id: AppealId) -> Appeal:
     if appeal is None:
         raise Refused("appeal_unknown", "There is no such appeal; `POST /v1/appeals` says what yours is called.")
     return appeal
-
-
-def withdraw_additions(kit: Kit, tx: Tx, case_id: CaseId, actor: str) -> int:
-    """Step 5: withdraw the entries that decisions of this case have added to banks; how many there were."""
-    now, banks = kit.clock(), {bank.id: bank for bank in tx.banks.all()}
-    entries = [entry for entry in tx.entries.added_by_case(case_id) if entry.bank_id in banks]
-    for entry in entries:
-        bank = banks[entry.bank_id]
-        tx.entries.withdraw(bank, entry.signal, now)
-        tx.audit.append(
-            at=now, actor=actor, verb="bank.withdrawn", object_=f"bank:{bank.policy.name}",
-            detail={"entry": entry.id, "case": case_id},
-        )  # fmt: skip
-    return len(entries)
 
 
 def _case_of(tx: Tx, case_id: CaseId | None, content_id: str) -> Case:
@@ -106,7 +91,7 @@ def _same(old: Appeal, case: Case, text: str) -> Appeal:
 
 
 def _new(kit: Kit, tx: Tx, key: Key, case: Case, reference: str, text: str) -> Appeal:
-    appealed(case, kit.clock())
+    appealed(case, kit.clock(), kit.review.targets)
     decision = latest_final(tx.decisions.of_case(case.id))
     if decision is None:
         raise Refused("appeal_too_early", f"Case {case.id} has no decision that could be appealed against.")

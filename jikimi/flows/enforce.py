@@ -106,7 +106,7 @@ def take_back(
     return tuple(
         order(
             kit, tx, case=case, decision=by or decision, verb=UNDONE_BY[old.verb], targets=old.targets,
-            reasons=old.reasons, undo_of=old.id, appeal_id=appeal_id,
+            reasons=("appeal" if appeal_id else "undone",), undo_of=old.id, appeal_id=appeal_id,
         )
         for old in standing
         if old.verb is not None
@@ -274,7 +274,8 @@ def _known(tx: Tx, action_id: ActionId) -> Action:
 
 def _pseudonym(tx: Tx, action: Action) -> str:
     decision = tx.decisions.get(action.decision_id) if action.decision_id else None
-    person = tx.people.get(decision.by) if decision else None
+    by = decision and ((action.undo_of and decision.undone_by) or decision.by)
+    person = tx.people.get(by) if by else None
     return person.pseudonym if person else ""
 
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from jikimi.model.action import Verb
-from jikimi.model.case import Case, CaseState
-from jikimi.model.decision import Decision, is_harm
+from jikimi.model.case import Case, CaseState, Move, Targets, moved
+from jikimi.model.decision import Decision, as_it_is, is_upheld
 from jikimi.model.errors import Refused
 from jikimi.model.ids import AppealId, CaseId, DecisionId, PersonId
 
@@ -47,34 +46,17 @@ class Appeal:
     note: str = ""
 
 
-def appealed(case: Case, now: datetime) -> Case:
+def appealed(case: Case, now: datetime, targets: Targets) -> Case:
     """The case, open to another person; `Refused` if there is nothing decided to appeal against."""
     if case.state is not CaseState.DECIDED:
         raise Refused("appeal_too_early", f"Case {case.id} is {case.state}; an appeal needs a case that is decided.")
-    return replace(
-        case,
-        state=CaseState.APPEALED,
-        assignee=None,
-        lease_until=None,
-        updated_at=now,
-        version=case.version + 1,
-    )
+    return replace(moved(case, Move.APPEAL, now), target_at=targets.after(now, case.severity))
 
 
 def settled(appeal: Appeal, first: Decision, second: Decision, now: datetime) -> Appeal:
     """The appeal after a second look; `Refused` to whoever has made or confirmed the first decision."""
     if {second.by, second.second} & ({first.by, first.second} - {None}):
         raise Refused("appeal_own_decision", "An appeal is decided by somebody who had no part in the first decision.")
-    state = AppealState.OVERTURNED if overturns(first, second) else AppealState.UPHELD
+    stands = is_upheld(first.choice, as_it_is(second.choice, first))
+    state = AppealState.UPHELD if stands else AppealState.OVERTURNED
     return replace(appeal, state=state, decided_by=second.by, decided_at=now, note=second.choice.note)
-
-
-def overturns(first: Decision, second: Decision) -> bool:
-    """Tell whether a second decision says that the first was wrong: no harm after all, or something else to be done.
-
-    No verb means that all stays as it is.
-    """
-    then, now = first.choice, second.choice
-    if is_harm(then.label) and not is_harm(now.label):
-        return True
-    return now.verb is Verb.RESTORE or (now.verb is not None and now.verb is not then.verb)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from jikimi.model.decision import ReviewRules
+from jikimi.model.exposure import ExposureRules
 from jikimi.model.match import FloodRule
 from jikimi.ports.enforcement import ActionRunner, Actions, Appeals
 from jikimi.ports.evidence import Evidence
@@ -32,13 +34,13 @@ from jikimi.ports.records import (
     Tallied,
     Tx,
 )
-from jikimi.ports.review import Decisions, Exposures
+from jikimi.ports.review import Decisions, Exposures, Notes, Skips, UserReports
 
 __all__ = [
     "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Counters", "Decisions",
     "Decoder", "Entries", "Evidence", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "Newer",
-    "People", "Reader", "Replies", "Reply", "Scans", "Sessions", "Signals", "Snapshots", "Store", "Tallied", "Tally",
-    "Totals", "Tx",
+    "Notes", "People", "Reader", "Replies", "Reply", "Scans", "Sessions", "Signals", "Skips", "Snapshots", "Store",
+    "Tallied", "Tally", "Totals", "Tx", "UserReports",
 ]  # fmt: skip
 
 
@@ -53,6 +55,8 @@ class Kit:
     snapshots: Snapshots
     tally: Tally
     flood: FloodRule
+    review: ReviewRules
+    exposure: ExposureRules
     clock: Callable[[], datetime]
     ids: Callable[[str], str]
     entropy: Callable[[int], bytes]

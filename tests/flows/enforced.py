@@ -7,23 +7,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from jikimi.engine.pattern import paint
 from jikimi.flows.enforce import deliver, order, targets_of
 from jikimi.model.action import Action, Verb
-from jikimi.model.case import Case, CaseState
+from jikimi.model.bank import Category
+from jikimi.model.case import Case, CaseState, Origin, new_case
 from jikimi.model.decision import Choice, Decision, DecisionState, Label
-from jikimi.model.ids import ActionId, CaseId, DecisionId
+from jikimi.model.ids import ActionId, CaseId, DecisionId, ScanId
 from jikimi.model.job import ENFORCE
+from jikimi.model.match import Coverage, Disposition, Verdict
+from jikimi.model.media import MediaKind
 from jikimi.model.people import Key, Person, Scope
+from jikimi.model.scan import Content, Scan, Upload
 from jikimi.plugs.actions.webhook import Webhook
 from jikimi.ports import Kit
 from jikimi.testing.platform import Platform
 from jikimi.worker import run_due_jobs
 from tests.conftest import World
-from tests.flows.story import make_bank, upload
 
 SECRET = "a secret that two sides know"
 WHENEVER = datetime(2026, 1, 1, tzinfo=UTC)
+_BLOCKED = Verdict(
+    disposition=Disposition.BLOCK,
+    reasons=(),
+    matches=(),
+    coverage=Coverage(signals=(), frames=1, quality=None, index_version=0),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +68,25 @@ def platform_key(*scopes: Scope) -> Key:
 
 
 def case_of(kit: Kit, seed: int, *names: str) -> Case:
-    """A case with a known picture that was uploaded under these names."""
-    bank = f"known-{seed}"
-    make_bank(kit, bank, paint(seed))
-    scans = [upload(kit, paint(seed), name=name, account=f"account {seed}") for name in names or (f"post {seed}",)]
-    with kit.store.read() as tx:
-        case = tx.cases.get(CaseId(scans[0].case_id or ""))
-    assert case is not None
+    """A case of one content that was uploaded under these names. What was decided counts here, not what was seen."""
+    now = kit.clock()
+    sha256 = f"{seed:064x}"
+    case = new_case(
+        CaseId(kit.ids("case")),
+        kind=Category.CSAM,
+        origin=Origin.MATCH,
+        at=now,
+        targets=kit.review.targets,
+        contents=(sha256,),
+        accounts=(f"account {seed}",),
+    )
+    with kit.store.begin() as tx:
+        tx.cases.add(case)
+        for name in names or (f"post {seed}",):
+            upload = Upload(source="forum", received_at=now, content_id=name, account_id=f"account {seed}")
+            content = Content(kind=MediaKind.PNG, size=1, sha256=sha256)
+            scan_id = ScanId(kit.ids("scan"))
+            tx.scans.add(Scan(id=scan_id, upload=upload, content=content, verdict=_BLOCKED, case_id=case.id))
     return case
 
 

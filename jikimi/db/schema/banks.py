@@ -7,9 +7,6 @@ from sqlalchemy import Column, ForeignKey, Index, Integer, Text, text
 from jikimi.db.columns import BIG, BYTES, UtcTime
 from jikimi.db.schema.metadata import table
 
-OF_A_CASE = text("note LIKE 'case %'")
-"""Entries that a decision has added carry its case in their note; only those are indexed by it."""
-
 banks = table(
     "banks",
     Column("id", Integer, primary_key=True),
@@ -47,7 +44,6 @@ entries = table(
     Column("sequence", BIG, nullable=False, comment="number of the last change, from clocks.entries"),
     Index("uq_entries_signal", "bank_id", "type", "value", unique=True),
     Index("ix_entries_sequence", "sequence"),
-    Index("ix_entries_note_case", "note", sqlite_where=OF_A_CASE, postgresql_where=OF_A_CASE),
     # A number is never used twice: an index that still holds a deleted entry must not find another one in its place.
     sqlite_autoincrement=True,
 )

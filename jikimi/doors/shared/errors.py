@@ -15,6 +15,13 @@ from jikimi.ports import Log
 
 _REFUSED = {
     "key_invalid": 401,
+    "signed_out": 401,
+    "permission_missing": 403,
+    "cross_site": 403,
+    "method_not_allowed": 405,
+    "case_taken": 409,
+    "case_moved": 409,
+    "lease_expired": 409,
     "scope_missing": 403,
     "body_incomplete": 408,
     "body_too_large": 413,

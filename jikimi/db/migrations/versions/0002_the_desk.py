@@ -82,6 +82,8 @@ def upgrade() -> None:
         sa.Column("undone_by", sa.Text(), nullable=True),
         sa.Column("undone_at", UtcTime(), nullable=True),
         sa.Column("appeal_id", sa.Text(), nullable=True),
+        sa.Column("added", JsonText(), nullable=False, comment="numbers of bank entries that it added"),
+        sa.Column("withdrawn", JsonText(), nullable=False, comment="numbers of bank entries that it withdrew"),
         sa.ForeignKeyConstraint(["by"], ["people.id"], name=op.f("fk_decisions_by")),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_decisions_case_id")),
         sa.ForeignKeyConstraint(["second"], ["people.id"], name=op.f("fk_decisions_second")),
@@ -91,6 +93,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_decisions_case_id", "decisions", ["case_id"], unique=False)
     op.create_index("ix_decisions_state_id", "decisions", ["state", "id"], unique=False)
+    op.create_index(
+        "uq_decisions_case_id_final",
+        "decisions",
+        ["case_id"],
+        unique=True,
+        sqlite_where=sa.text("state = 'final'"),
+        postgresql_where=sa.text("state = 'final'"),
+    )
     op.create_table(
         "exposures",
         sa.Column("id", sa.Text(), nullable=False),
@@ -101,6 +111,7 @@ def upgrade() -> None:
         sa.Column("severity", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("started_at", UtcTime(), nullable=False),
+        sa.Column("shown_at", UtcTime(), nullable=True, comment="when the picture was handed out, which happens once"),
         sa.Column("ended_at", UtcTime(), nullable=True),
         sa.Column("milliseconds", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_exposures_case_id")),
@@ -109,6 +120,7 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index("ix_exposures_case_id", "exposures", ["case_id"], unique=False)
+    op.create_index("ix_exposures_ended_at_started_at", "exposures", ["ended_at", "started_at"], unique=False)
     op.create_index("ix_exposures_person_id_started_at", "exposures", ["person_id", "started_at"], unique=False)
     op.create_table(
         "invitations",
@@ -191,7 +203,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_reports")),
         sqlite_strict=True,
     )
-    op.create_index("ix_user_reports_case_id", "user_reports", ["case_id"], unique=False)
+    op.create_index("ix_user_reports_case_id_id", "user_reports", ["case_id", "id"], unique=False)
     op.create_index("ix_user_reports_content_id", "user_reports", ["content_id"], unique=False)
     op.create_table(
         "actions",
@@ -266,14 +278,18 @@ def upgrade() -> None:
         "cases",
         sa.Column("target_at", UtcTime(), nullable=True, comment="the operator's own target, not a legal deadline"),
     )
-    op.create_index(
-        "ix_entries_note_case",
-        "entries",
-        ["note"],
-        unique=False,
-        sqlite_where=sa.text("note LIKE 'case %'"),
-        postgresql_where=sa.text("note LIKE 'case %'"),
-    )
+    # Cases from before had no target; they are due since they were opened.
+    op.execute("UPDATE cases SET target_at = opened_at")
+    op.drop_index("ix_cases_state_severity", "cases")
     op.create_index("ix_cases_state_target_at", "cases", ["state", "target_at"], unique=False)
+    waits = sa.text("state <> 'decided'")
+    in_order = [sa.text("severity DESC"), sa.text("target_at"), sa.text("id")]
+    for name, columns in (("ix_cases_waiting", in_order), ("ix_cases_kind_waiting", [sa.text("kind"), *in_order])):
+        op.create_index(name, "cases", columns, sqlite_where=waits, postgresql_where=waits)
+    op.create_index("ix_cases_assignee", "cases", ["assignee"], unique=False)
+    op.create_index("ix_skips_person_id", "skips", ["person_id"], unique=False)
+    op.drop_index("ix_scans_case_id", "scans")
+    op.create_index("ix_scans_case_id_id", "scans", ["case_id", "id"], unique=False)
+    op.create_index("ix_matches_bank_id_found_at", "matches", ["bank_id", "found_at"], unique=False)
     op.create_index("ix_scans_content_id", "scans", ["content_id"], unique=False)
     op.create_index("ix_scans_sha256", "scans", ["sha256"], unique=False)
