@@ -45,6 +45,9 @@ def decide_again(kit: Kit, by: Person, appeal: Appeal, verb: Verb | None, label:
         appeal_id=appeal.id,
     )
     with kit.store.begin() as tx:
+        first = tx.decisions.get(appeal.decision_id)
+        assert first is not None
+        tx.decisions.update(replace(first, state=DecisionState.REPLACED))
         tx.decisions.add(decision)
         return settle(kit, tx, appeal, decision)
 

@@ -89,7 +89,7 @@ def test_an_hour_without_the_platform_loses_nothing_and_doubles_nothing(world: W
         assert jobs_of(here.kit) == {"waiting": 3}, "of each case only the first is tried"
 
         here.platform.come_up()
-        here.work_for(minutes=60, turns=2)
+        here.work_for(minutes=60, turns=4)
 
         assert [states_of(here.kit, case) for case in cases] == [["confirmed", "confirmed"]] * 3
         assert [here.platform.of_case(case.id) for case in cases] == [["remove", "restore"]] * 3
@@ -175,7 +175,7 @@ def test_after_three_days_an_action_is_dead_and_the_next_has_its_turn(world: Wor
         began = world.clock.now
         while states_of(here.kit, case) == ["waiting"]:
             here.work()
-            world.clock.move(minutes=30)
+            world.clock.move(hours=1)
         assert timedelta(days=2, hours=12) < world.clock.now - began < timedelta(days=4)
         assert jobs_of(here.kit) == {}
         assert here.kit.tally.totals().events["action_dead"] == 1

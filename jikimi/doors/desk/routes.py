@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jikimi.doors.desk import assets, case, overview, pictures, queue
+from jikimi.doors.desk import assets, case, deliveries, overview, pictures, queue
 from jikimi.doors.desk.page import go
 from jikimi.doors.desk.routing import Route, Rule
 from jikimi.model.people import Permission, Person
@@ -14,6 +14,7 @@ from jikimi.ports import Kit
 _FIRST = {
     Permission.QUEUE: "/desk/queue",
     Permission.OVERVIEW: "/desk/overview",
+    Permission.DELIVERIES: "/desk/deliveries",
 }
 """Where a person lands: the first of these that they may see."""
 
@@ -30,4 +31,4 @@ _OWN = (
     Route(method="GET", path="/desk/", rule=Rule.PUBLIC, handler=_home),
     Route(method="GET", path="/desk/static/{name:path}", rule=Rule.PUBLIC, handler=assets.serve),
 )
-ROUTES: tuple[Route, ...] = (*_OWN, *queue.ROUTES, *case.ROUTES, *pictures.ROUTES, *overview.ROUTES)
+ROUTES: tuple[Route, ...] = (*_OWN, *queue.ROUTES, *case.ROUTES, *pictures.ROUTES, *overview.ROUTES, *deliveries.ROUTES)
