@@ -104,6 +104,10 @@ class Platform:
         """Take those messages, do nothing, and never answer."""
         self._manner = lambda one: _Manner(hangs=True) if only(one) else _Manner()
 
+    def hangs_after_doing(self) -> None:
+        """Do what is asked, and never say so."""
+        self._all(_Manner(hangs=True, deaf=True))
+
     def drips(self) -> None:
         """Send the head of an answer one byte after the other, without end."""
         self._all(_Manner(drips=True))
@@ -128,7 +132,8 @@ class Platform:
         with self._lock:
             self.received.append(received)
             manner = self._manner(received)
-            if not received.fault and not manner.hangs and manner.status < 300 and received.key not in self._keys:
+            is_done = manner.status < 300 and (manner.deaf or not manner.hangs)
+            if is_done and not received.fault and received.key not in self._keys:
                 self._keys.add(received.key)
                 self.effects += _effects(received)
         return manner
@@ -157,6 +162,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: whoever broke off knows why."""
 
 
 class _Handler(BaseHTTPRequestHandler):
