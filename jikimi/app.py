@@ -21,6 +21,7 @@ from jikimi.config import Settings
 from jikimi.db.counters import MemoryTally
 from jikimi.db.tx import SqlStore
 from jikimi.engine.decode.parent import Decoder
+from jikimi.engine.decode.picture import Renderer
 from jikimi.engine.folder import SnapshotFolder
 from jikimi.engine.index import Index
 from jikimi.engine.matcher import SignalTypes
@@ -29,6 +30,8 @@ from jikimi.engine.pattern import alter, paint
 from jikimi.flows.account import write_totals
 from jikimi.flows.canary import Canary, Sighting, is_fresh, prepare, send
 from jikimi.flows.enforce import deliver
+from jikimi.flows.evidence import sweep_orphans
+from jikimi.flows.evidence_key import rewrap, settle_key
 from jikimi.flows.index import follow, open_index, renew
 from jikimi.flows.once import forget
 from jikimi.flows.recheck import recheck, sweep
@@ -40,7 +43,11 @@ from jikimi.plugs.actions.keys import WebhookKeys
 from jikimi.plugs.actions.webhook import Webhook
 from jikimi.plugs.blobs.objects import ObjectBlobs
 from jikimi.plugs.front_door import ask_front_door
+from jikimi.plugs.identity.client import ProviderSettings
+from jikimi.plugs.identity.proofs import Proofs
 from jikimi.ports import Kit, Log, Reader
+from jikimi.vault.keys import KeyFolder
+from jikimi.vault.seal import Vault
 from jikimi.worker import Task, Worker, run_due_jobs
 
 VERSION = version("jikimi")
@@ -55,38 +62,48 @@ _SWEEP_SECONDS = 3600.0
 _ENFORCE_SECONDS = 1.0
 _ENFORCERS = 6
 """Threads that may wait for the platform at once."""
+_KEY_SECONDS = 60.0
+"""How often a node looks whether evidence is to be sealed to another key."""
 
 
 @contextmanager
 def open_reader(settings: Settings) -> Iterator[Reader]:
     """Build what looks at files: no records, no folder."""
-    decoder = Decoder(
-        settings.limits,
-        workers=settings.workers,
-        sandbox=settings.sandbox,
-        wait_seconds=settings.decode_wait_seconds,
-    )
-    with decoder:
+    with _make_decoder(settings) as decoder:
         yield Reader(decoder=decoder, signals=SignalTypes(), limits=settings.limits)
 
 
 @contextmanager
 def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
-    """Build the kit: folder, schema, decoder, and an index that opens at its first search; closed again at the end."""
+    """Build the kit: folder, schema, decoder, vault, and an index that opens at its first search; closed at the end."""
     _make_folder(settings.data)
     with ExitStack() as stack:
         store = SqlStore(settings.database)
         stack.callback(store.close)
         store.migrate()
         index = Index()
+        decoder = stack.enter_context(_make_decoder(settings))
+        keys = KeyFolder(settings.keys, secrets.token_bytes, settings.passphrase_file)
         kit = Kit(
-            reader=stack.enter_context(open_reader(settings)),
+            reader=Reader(decoder=decoder, signals=SignalTypes(), limits=settings.limits),
             store=store,
             blobs=ObjectBlobs(settings.blobs),
+            vault=Vault(keys, secrets.token_bytes),
+            renderer=Renderer(decoder),
             index=IndexOnDemand(index, lambda: open_index(kit)),
             snapshots=SnapshotFolder(settings.data / "index", store.identity(), index),
             tally=MemoryTally(),
             flood=settings.flood,
+            prover=Proofs(
+                settings.origin,
+                ProviderSettings(
+                    issuer=settings.oidc_issuer,
+                    client_id=settings.oidc_client_id,
+                    client_secret_file=settings.oidc_client_secret_file,
+                    name=settings.oidc_name,
+                ),
+            ),
+            sign_in=settings.sign_in,
             review=settings.review,
             exposure=settings.exposure,
             clock=_now,
@@ -96,6 +113,7 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             platform=webhook_of(settings),
         )
         stack.callback(write_totals, kit)
+        settle_key(kit)
         yield kit
 
 
@@ -115,6 +133,15 @@ def webhook_keys_of(settings: Settings) -> WebhookKeys:
     """Build what knows the keys that sign webhooks."""
     _make_folder(settings.data)
     return WebhookKeys(settings.webhook_keys, settings.data, secrets.token_bytes)
+
+
+def _make_decoder(settings: Settings) -> Decoder:
+    return Decoder(
+        settings.limits,
+        workers=settings.workers,
+        sandbox=settings.sandbox,
+        wait_seconds=settings.decode_wait_seconds,
+    )
 
 
 @dataclass(slots=True)
@@ -162,12 +189,16 @@ class Service:
                 Task(name="forget", every=_SWEEP_SECONDS, run=lambda: forget(kit)),
                 Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),
                 *enforcers(kit),
+                Task(name="orphans", every=_SWEEP_SECONDS, run=lambda: sweep_orphans(kit)),
+                Task(name="evidence_key", every=_KEY_SECONDS, run=lambda: settle_key(kit)),
+                Task(name="rewrap", every=_SWEEP_SECONDS, run=lambda: rewrap(kit)),
             ],
         )
 
     def run(self) -> None:
         """Serve until a signal says to stop."""
         self._kit.index.sizes()  # opens it, before the first caller has to wait for that
+        _ = self._kit.prover.passkeys  # loads its library, for the same reason
         self.worker.start()
         # The server hands the signal that stopped it back to us: leave in order, not by dying of it.
         for number in (signal.SIGINT, signal.SIGTERM):

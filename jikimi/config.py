@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, PositiveFloat, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PositiveFloat, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from jikimi.model.case import Targets
@@ -17,6 +17,7 @@ from jikimi.model.errors import Refused
 from jikimi.model.exposure import ExposureRules
 from jikimi.model.match import FloodRule
 from jikimi.model.media import Limits
+from jikimi.model.signin import SignInRules
 
 FILE_NAME = "jikimi.toml"
 _MIB = 1024 * 1024
@@ -41,8 +42,24 @@ class Settings(BaseSettings):
     blobs_url: str = Field(
         "", description="s3://… or file://… for bytes that are set aside; empty: in the data folder."
     )
+    evidence_folder: str = Field(
+        "", description="Folder of the evidence keys; empty: `keys` in the data folder. Mount a private one elsewhere."
+    )
+    evidence_passphrase_file: str = Field(
+        "", description="File with the passphrase that private evidence keys are locked with; empty: they are not."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8600, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    desk_origin: str = Field(
+        "", description="https://… under which browsers reach the pages; empty: http://localhost with the port."
+    )
+    session_idle_minutes: float = Field(30.0, gt=0, le=720, description="Unused for so long, a session ends.")
+    session_hours: float = Field(12.0, gt=0, le=168, description="A session ends after so long in any case.")
+    invitation_hours: float = Field(72.0, gt=0, le=720, description="How long a one-time link can be used.")
+    oidc_issuer: str = Field("", description="Identity provider (OpenID Connect) as its own issuer; empty: none.")
+    oidc_client_id: str = Field("", description="Under what the provider knows this installation.")
+    oidc_client_secret_file: Path | None = Field(None, description="File with the client's secret, if it has one.")
+    oidc_name: str = Field("", description="What people call the provider; empty: its host.")
     max_upload_mib: int = Field(64, ge=1, le=4096, description="Larger uploads are `unchecked: too_large`. MiB.")
     max_pixels: int = Field(64_000_000, ge=10_000, description="Pixels of one picture. More: `too_many_pixels`.")
     max_frames: int = Field(100, ge=1, le=10_000, description="Frames or pages of one file. More: `too_many_frames`.")
@@ -92,6 +109,21 @@ class Settings(BaseSettings):
     longest_reveal_seconds: float = Field(60.0, gt=0, le=600, description="The longest that one look can last.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written to stderr.")
 
+    @field_validator("desk_origin")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        is_local = parts.scheme == "http" and parts.hostname == "localhost"
+        if value and (value != f"{parts.scheme}://{parts.netloc}" or not (parts.scheme == "https" or is_local)):
+            raise ValueError("write https://name or https://name:port, without a path (http only for localhost)")
+        return value
+
+    @model_validator(mode="after")
+    def _provider(self) -> Self:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("oidc_issuer needs oidc_client_id")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -136,9 +168,33 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data.absolute()}/jikimi.db"
 
     @property
+    def origin(self) -> str:
+        """The origin of the pages. Passkeys work on https, and on http only under the name localhost."""
+        return self.desk_origin or f"http://localhost:{self.port}"
+
+    @property
+    def sign_in(self) -> SignInRules:
+        """How long sessions and links last."""
+        return SignInRules(
+            idle=timedelta(minutes=self.session_idle_minutes),
+            longest=timedelta(hours=self.session_hours),
+            link=timedelta(hours=self.invitation_hours),
+        )
+
+    @property
     def blobs(self) -> str:
         """The address of the store for bytes."""
         return self.blobs_url or f"file://{self.data.absolute()}/blobs"
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the evidence keys."""
+        return Path(self.evidence_folder) if self.evidence_folder else self.data / "keys"
+
+    @property
+    def passphrase_file(self) -> Path | None:
+        """Where the passphrase of the private evidence keys is, if they are locked."""
+        return Path(self.evidence_passphrase_file) if self.evidence_passphrase_file else None
 
     @property
     def limits(self) -> Limits:

@@ -17,6 +17,7 @@ from jikimi.engine.decode.parent import codec_versions
 from jikimi.engine.signals import pdq
 from jikimi.flows.account import verify_audit
 from jikimi.flows.enforce import outbox
+from jikimi.flows.evidence_key import key_states
 from jikimi.model.action import ActionState
 from jikimi.model.errors import JikimiError
 from jikimi.ports import Kit
@@ -84,6 +85,7 @@ def _records(kit: Kit) -> Iterator[Finding]:
         yield Finding(check="banks", ok=False, finding=f"held, because they matched too often: {', '.join(flooded)}")
     sizes = ", ".join(f"{count} {type_}" for type_, count in kit.index.sizes().items())
     yield Finding(check="index", ok=True, finding=f"{sizes}; change {kit.index.sequence}")
+    yield _evidence_key(kit)
     report = verify_audit(kit)
     yield Finding(
         check="audit", ok=not report.mistake, finding=report.mistake or f"{report.events} events, the chain holds"
@@ -101,3 +103,15 @@ def _enforcement(kit: Kit) -> Iterator[Finding]:
         yield Finding(check="webhook", ok=not waiting, finding=f"{told}; {waiting} actions wait{since}")
     if dead:
         yield Finding(check="dead actions", ok=False, finding=f"{dead}; `jikimi action list --state dead` shows them")
+
+
+def _evidence_key(kit: Kit) -> Finding:
+    states = key_states(kit)
+    stranded = sum(state.items for state in states if not state.is_present)
+    present = states[-1]
+    place = "this node can open" if present.is_here else "this node seals only"
+    if not present.was_written_down:
+        place += "; on no paper yet: jikimi vault recovery"
+    if stranded:
+        place += f"; {stranded} items at an older key: jikimi vault rotate --finish"
+    return Finding(check="evidence key", ok=not stranded, finding=f"{present.fingerprint}, {place}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jikimi.cli.terminal import Data, Json, say, settings_of, write_json, write_table
+from jikimi.cli.terminal import Data, Json, actor, say, settings_of, write_json, write_table
 
 if TYPE_CHECKING:
     from jikimi.cli.demo import Demo
+    from jikimi.ports import Kit
 
 
 def attach(app: typer.Typer) -> None:
@@ -31,6 +33,7 @@ def up(
 
     settings = settings_of(data, host=host, port=port)
     listening = listen(settings.host, settings.port)
+    settings = settings.model_copy(update={"port": listening.getsockname()[1]})
     with listening, open_kit(settings) as kit:
         service = Service(settings, kit, listening)
         say(f"jikimi serves on {service.address}  (data folder {settings.data})")
@@ -42,8 +45,22 @@ def up(
             _say_demo(prepare_demo(kit, settings.data), service.address)
         else:
             say("    a key         jikimi key create NAME --scope scan")
+        _say_desk(kit)
+        _say_recovery(kit)
         say("Stop with Ctrl-C.")
         service.run()
+
+
+def _say_desk(kit: Kit) -> None:
+    """Where people sign in; while there is nobody, the link by which the first of them comes in."""
+    from jikimi.flows.people import first_link
+
+    link = first_link(kit)
+    if link is None:
+        say(f"    the desk      {kit.prover.origin}/desk")
+        return
+    say("    the desk      nobody can sign in yet; open this link, which works once, and set up yourself:")
+    say(f"                  {link.address}")
 
 
 def doctor(data: Data = None, as_json: Json = False) -> None:
@@ -57,6 +74,19 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
     else:
         write_table(("", "check", "finding"), [("ok" if f.ok else "!!", f.check, f.finding) for f in findings])
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _say_recovery(kit: Kit) -> None:
+    """Print the recovery sheet once, to a person; what is not a terminal may be a log, and gets a hint."""
+    from jikimi.flows.evidence_key import key_states, write_down
+
+    present = key_states(kit)[-1]
+    if present.was_written_down or not present.is_here:
+        return
+    if sys.stdout.isatty():
+        print("\n" + write_down(kit, actor()), flush=True)
+    else:
+        say("    evidence key  on no paper yet: `jikimi vault recovery` prints its recovery sheet, for a safe")
 
 
 def _say_demo(demo: Demo | None, address: str) -> None:

@@ -104,6 +104,10 @@ class SqlCases:
             query = query.where(cases.c.id < before)
         return self._cases(query)
 
+    def assigned_to(self, person_id: PersonId) -> tuple[Case, ...]:
+        """The cases that somebody has taken."""
+        return self._cases(select(cases).where(cases.c.assignee == person_id).order_by(cases.c.id))
+
     def _wanted(self, query: Select[Any], wanted: Filter, eyes: Eyes) -> Select[Any]:
         query = query.where(cases.c.state.in_(wanted.states))
         for column, value in (

@@ -59,7 +59,14 @@ def _open_sqlite(file: str) -> Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     # The driver must not begin transactions by its own rules; `_begin_sqlite` does it by ours.
     connection.isolation_level = None
-    for pragma in ("journal_mode=wal", "synchronous=full", "foreign_keys=on", f"busy_timeout={_BUSY_SECONDS * 1000}"):
+    pragmas = (
+        "journal_mode=wal",
+        "synchronous=full",
+        "foreign_keys=on",
+        "secure_delete=fast",  # what is deleted or changed is overwritten where it stood: keys to evidence, above all
+        f"busy_timeout={_BUSY_SECONDS * 1000}",
+    )
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}").close()
 
 

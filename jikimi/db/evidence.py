@@ -1,15 +1,15 @@
-"""What is kept as evidence, and the wrapped keys to it."""
+"""What is kept as evidence, the wrapped keys to it, and the public keys they are wrapped to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
-from jikimi.db.schema import evidence
-from jikimi.model.evidence import EvidenceItem, Sealed
+from jikimi.db.schema import evidence, evidence_keys
+from jikimi.model.evidence import EvidenceItem, EvidenceKey, Sealed
 from jikimi.model.ids import EvidenceId
 from jikimi.model.media import MediaKind
 
@@ -38,9 +38,10 @@ class SqlEvidence:
         """Store what was changed: the wrapped key and its recipient, or the holds."""
         self._connection.execute(update(evidence).where(evidence.c.id == item.id).values(_columns(item)))
 
-    def with_blob(self, blob: str) -> EvidenceItem | None:
-        """The live item whose sealed bytes have this name."""
-        return self._one(select(evidence).where(evidence.c.blob == blob, evidence.c.destroyed_at.is_(None)))
+    def live_blobs(self, names: Collection[str]) -> frozenset[str]:
+        """Of these names, those of sealed bytes that belong to a live item."""
+        found = select(evidence.c.blob).where(evidence.c.blob.in_(names), evidence.c.destroyed_at.is_(None))
+        return frozenset(self._connection.execute(found).scalars())
 
     def sealed_to(self, recipient: str, limit: int, after: EvidenceId | None = None) -> tuple[EvidenceItem, ...]:
         """Live items whose keys are wrapped to this recipient, in order, those after one of them."""
@@ -59,6 +60,23 @@ class SqlEvidence:
         query = select(evidence).order_by(evidence.c.id)
         with self._connection.execute(query, execution_options={"yield_per": _ROWS_A_FETCH}) as rows:
             yield from (_item(row) for row in rows)
+
+    def counts(self) -> Mapping[str, int]:
+        """How many live items there are by recipient."""
+        by_recipient = select(evidence.c.recipient, func.count()).group_by(evidence.c.recipient)
+        rows = self._connection.execute(by_recipient.where(evidence.c.destroyed_at.is_(None)))
+        return {row[0]: row[1] for row in rows}
+
+    def add_key(self, key: EvidenceKey) -> None:
+        """Record a key as the present one."""
+        number = select(func.coalesce(func.max(evidence_keys.c.number), 0) + 1).scalar_subquery()
+        values = {"fingerprint": key.fingerprint, "public": key.public, "made_at": key.made_at}
+        self._connection.execute(insert(evidence_keys).values(number=number, **values))
+
+    def known_keys(self) -> tuple[EvidenceKey, ...]:
+        """All keys, the present one last."""
+        rows = self._connection.execute(select(evidence_keys).order_by(evidence_keys.c.number))
+        return tuple(EvidenceKey(fingerprint=row.fingerprint, public=row.public, made_at=row.made_at) for row in rows)
 
     def _one(self, query: Any) -> EvidenceItem | None:
         row = self._connection.execute(query).one_or_none()

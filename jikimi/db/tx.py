@@ -25,11 +25,12 @@ from jikimi.db.evidence import SqlEvidence
 from jikimi.db.jobs import SqlJobs
 from jikimi.db.keys import SqlKeys
 from jikimi.db.overview import SqlCensus
-from jikimi.db.people import SqlInvitations, SqlPeople, SqlSessions
+from jikimi.db.people import SqlPeople
 from jikimi.db.replies import SqlReplies
 from jikimi.db.review import SqlDecisions, SqlExposures, SqlNotes, SqlSkips
 from jikimi.db.scans import SqlScans
 from jikimi.db.schema import clocks
+from jikimi.db.signin import SqlInvitations, SqlQuestions, SqlSessions, SqlTries
 from jikimi.db.user_reports import SqlUserReports
 from jikimi.model.errors import Broken, Refused, Unavailable
 
@@ -102,6 +103,16 @@ class SqlTx:
     def invitations(self) -> SqlInvitations:
         """One-time links."""
         return SqlInvitations(self._connection)
+
+    @cached_property
+    def questions(self) -> SqlQuestions:
+        """Questions that wait for their answer."""
+        return SqlQuestions(self._connection)
+
+    @cached_property
+    def tries(self) -> SqlTries:
+        """Failed tries to sign in."""
+        return SqlTries(self._connection)
 
     @cached_property
     def evidence(self) -> SqlEvidence:
@@ -199,6 +210,17 @@ class SqlStore:
         """A random name given to this database when it was made."""
         with _translated(), self._engine.connect() as connection:
             return str(connection.execute(select(clocks.c.digest).where(clocks.c.name == "identity")).scalar_one())
+
+    def scrub(self) -> None:
+        """Take what was deleted or changed out of SQLite's log too; a reader at work may keep it there for a while.
+
+        PostgreSQL keeps old rows until it vacuums, and in its own log until that is removed: that is for its operator.
+        """
+        if self.is_sqlite:
+            with self._turn, _translated(), self._engine.connect() as connection:
+                raw = connection.connection.driver_connection
+                assert raw is not None
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
     def close(self) -> None:
         """Close all connections."""

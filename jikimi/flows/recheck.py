@@ -3,7 +3,7 @@
 1  the bytes that were set aside are fetched
 2  they are examined and judged as if they had just arrived
 3  if there is still no answer, the job is put back; after the last try the scan stays unchecked
-4  what was found is stored with its case and its audit event
+4  evidence is sealed; what was found is stored with its case and its audit event
 5  the bytes are deleted; bytes that no job waits for are swept
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from jikimi.flows.evidence import secure
 from jikimi.flows.scan import RECHECK, blob_name, examine, file_scan, judge
 from jikimi.model.errors import Unavailable
 from jikimi.model.ids import ScanId
@@ -36,13 +37,14 @@ def recheck(kit: Kit, job: Job) -> None:
         return
     with file:
         examination = examine(kit.reader, file)  # 2
-    verdict = judge(kit, examination)
-    if needs_recheck(verdict) and not is_last_try(job):  # 3
-        raise Unavailable("recheck_undecided", f"Scan {scan_id} could not be checked this time either.")
-    now = kit.clock()
-    new = replace(old, content=examination.content, verdict=verdict, signals=examination.signals, rechecked_at=now)
-    with kit.store.begin() as tx:  # 4
-        new = file_scan(kit, tx, new, verb="scan.rechecked")
+        verdict = judge(kit, examination)
+        if needs_recheck(verdict) and not is_last_try(job):  # 3
+            raise Unavailable("recheck_undecided", f"Scan {scan_id} could not be checked this time either.")
+        now = kit.clock()
+        new = replace(old, content=examination.content, verdict=verdict, signals=examination.signals, rechecked_at=now)
+        new, sealed = secure(kit, new, file)  # 4
+    with kit.store.begin() as tx:
+        new = file_scan(kit, tx, new, sealed, verb="scan.rechecked")
         tx.scans.settle(new)
     kit.tally.count(new.upload.source, new.verdict.disposition, new.verdict.reasons, now)
     kit.blobs.delete(blob_name(scan_id))  # 5

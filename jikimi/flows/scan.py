@@ -6,11 +6,12 @@
     4  all signals are looked up among the bank entries
     5  what is found is weighed into a verdict
     6  a clear upload is counted, and nothing else of it is kept
-    7  bytes that a second check may help are set aside
-    8  scan, matches, case, job and audit event are stored together, before the answer
+    7  bytes of a held or blocked upload are sealed as evidence; bytes that a second check may help are set aside
+    8  scan, matches, case, evidence, job and audit event are stored together, before the answer
 
 Whatever goes wrong with the bytes becomes a reason in the verdict. Whatever goes wrong with us becomes an error, which
-no caller may read as clear.
+no caller may read as clear. One thing that goes wrong with us is no error: bytes that cannot be sealed. The verdict is
+worth more than they are, so it stands and says so.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO
 
+from jikimi.flows.evidence import keep, secure
 from jikimi.flows.join import open_or_join
 from jikimi.model.bank import DEFAULT_QUALITY_FLOOR, Bank, BankEntry
 from jikimi.model.case import opens_case
+from jikimi.model.evidence import Sealed
 from jikimi.model.ids import JobId, ScanId
 from jikimi.model.job import Job, next_try
 from jikimi.model.match import (
     Coverage,
+    Ground,
     Match,
     Verdict,
     View,
@@ -37,6 +41,7 @@ from jikimi.model.match import (
     is_featureless,
     match_of,
     strongest_by_bank,
+    without_evidence,
 )
 from jikimi.model.media import SNIFF_BYTES, MediaKind, Reason, sniff
 from jikimi.model.scan import Content, Scan, Upload, is_remembered, needs_recheck
@@ -83,11 +88,12 @@ def scan(kit: Kit, upload: Upload, file: BinaryIO) -> Scan:
         signals=examination.signals,
         elapsed_ms=_milliseconds(upload.received_at, kit.clock()),
     )
+    answer, sealed = secure(kit, answer, file)  # 7
     kept = needs_recheck(verdict)
     if kept:
         file.seek(0)
-        kit.blobs.put(blob_name(answer.id), file)  # 7
-    return _conclude(kit, answer, recheck=kept)
+        kit.blobs.put(blob_name(answer.id), file)
+    return _conclude(kit, answer, sealed, recheck=kept)
 
 
 def scan_unread(kit: Kit, upload: Upload, *, size: int, reason: Reason) -> Scan:
@@ -152,12 +158,14 @@ def look_up_signals(kit: Kit, signals: Sequence[Signal]) -> list[tuple[Match, ..
         return [tuple(found) for found in _matches(kit, tx, asked, banks)]
 
 
-def file_scan(kit: Kit, tx: Tx, answer: Scan, *, verb: str) -> Scan:
-    """Step 8 but for the scan's own row: flood watch, case, audit. Returns the scan as it is to be stored."""
+def file_scan(kit: Kit, tx: Tx, answer: Scan, sealed: Sealed | None, *, verb: str) -> Scan:
+    """Step 8 but for the scan's own row: flood watch, case, evidence, audit. Returns the scan as it is to be stored."""
     now = kit.clock()
     answer = replace(answer, verdict=_watch_flood(kit, tx, answer.verdict, now))
     if opens_case(answer.verdict):
         answer = replace(answer, case_id=open_or_join(kit, tx, answer, now))
+    if sealed is not None:
+        keep(kit, tx, answer.content, sealed)
     verdict = answer.verdict
     tx.audit.append(
         at=now,
@@ -180,11 +188,11 @@ def blob_name(scan_id: ScanId) -> str:
     return f"{RECHECK}/{scan_id}"
 
 
-def _conclude(kit: Kit, answer: Scan, *, recheck: bool = False) -> Scan:
+def _conclude(kit: Kit, answer: Scan, sealed: Sealed | None = None, *, recheck: bool = False) -> Scan:
     """Steps 6 and 8: count, and store what has to be remembered."""
     if is_remembered(answer.verdict):
         with kit.store.begin() as tx:  # 8
-            answer = file_scan(kit, tx, answer, verb="scan")
+            answer = file_scan(kit, tx, answer, sealed, verb="scan")
             tx.scans.add(answer)
             if recheck:
                 job = Job(id=JobId(kit.ids("job")), kind=RECHECK, key=answer.id, run_at=kit.clock())
@@ -265,7 +273,8 @@ def _watch_flood(kit: Kit, tx: Tx, verdict: Verdict, now: datetime) -> Verdict:
     if not flooded:
         return verdict
     matches = [after_flood(match) if match.bank_id in flooded else match for match in verdict.matches]
-    return decide(matches, [Reason(r) for r in verdict.reasons if r in set(Reason)], verdict.coverage)
+    anew = decide(matches, [Reason(r) for r in verdict.reasons if r in set(Reason)], verdict.coverage)
+    return without_evidence(anew) if Ground.EVIDENCE_UNSEALED in verdict.reasons else anew
 
 
 def _milliseconds(begin: datetime, end: datetime) -> int:

@@ -38,6 +38,8 @@ class Ground(StrEnum):
     """An allow bank knows this content at least as exactly as the banks it speaks against."""
     BANK_FLOODED = "bank_flooded"
     """A blocking bank only holds at present, because one of its entries matched suspiciously often."""
+    EVIDENCE_UNSEALED = "evidence_unsealed"
+    """The verdict stands, but the bytes could not be sealed: keep your own copy. The next same upload is sealed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,11 @@ def decide(matches: Sequence[Match], faults: Sequence[Reason], coverage: Coverag
         matches=_listed(matches, standing),
         coverage=coverage,
     )
+
+
+def without_evidence(verdict: Verdict) -> Verdict:
+    """The same verdict, and it says that the bytes could not be sealed."""
+    return replace(verdict, reasons=tuple(dict.fromkeys((*verdict.reasons, Ground.EVIDENCE_UNSEALED))))
 
 
 def strongest_by_bank(matches: Sequence[Match]) -> tuple[Match, ...]:

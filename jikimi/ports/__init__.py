@@ -13,11 +13,12 @@ from datetime import datetime
 from jikimi.model.decision import ReviewRules
 from jikimi.model.exposure import ExposureRules
 from jikimi.model.match import FloodRule
+from jikimi.model.signin import SignInRules
 from jikimi.ports.enforcement import ActionRunner, Actions, Appeals
-from jikimi.ports.evidence import Evidence
+from jikimi.ports.evidence import Evidence, EvidenceKeys, Renderer, Vault
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Log, Tally, Totals
-from jikimi.ports.people import Invitations, People, Sessions
+from jikimi.ports.people import Invitations, People, Questions, Sessions, SignInTries
 from jikimi.ports.records import (
     Added,
     Audit,
@@ -35,12 +36,14 @@ from jikimi.ports.records import (
     Tx,
 )
 from jikimi.ports.review import Decisions, Exposures, Notes, Skips, UserReports
+from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, Provider, Visit
 
 __all__ = [
-    "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Counters", "Decisions",
-    "Decoder", "Entries", "Evidence", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "Newer",
-    "Notes", "People", "Reader", "Replies", "Reply", "Scans", "Sessions", "Signals", "Skips", "Snapshots", "Store",
-    "Tallied", "Tally", "Totals", "Tx", "UserReports",
+    "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Counters",
+    "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Index", "Invitations", "Jobs",
+    "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "People", "Prover", "Provider",
+    "Questions", "Reader", "Renderer", "Replies", "Reply", "Scans", "Sessions", "SignInTries", "Signals", "Skips",
+    "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports", "Vault", "Visit",
 ]  # fmt: skip
 
 
@@ -51,10 +54,14 @@ class Kit:
     reader: Reader
     store: Store
     blobs: Blobs
+    vault: Vault
+    renderer: Renderer
     index: Index
     snapshots: Snapshots
     tally: Tally
     flood: FloodRule
+    prover: Prover
+    sign_in: SignInRules
     review: ReviewRules
     exposure: ExposureRules
     clock: Callable[[], datetime]

@@ -15,7 +15,7 @@ from jikimi.model.action import Target
 from jikimi.model.audit import AuditEvent, AuditHead, Detail
 from jikimi.model.bank import Bank, BankEntry, BankPolicy, BankSize, NewEntry
 from jikimi.model.case import Case
-from jikimi.model.ids import CaseId, ScanId
+from jikimi.model.ids import CaseId, PersonId, ScanId
 from jikimi.model.job import Job
 from jikimi.model.match import Disposition
 from jikimi.model.people import Key
@@ -25,7 +25,7 @@ from jikimi.model.signal import EntryBatch, Signal
 from jikimi.ports.enforcement import Actions, Appeals
 from jikimi.ports.evidence import Evidence
 from jikimi.ports.overview import Census
-from jikimi.ports.people import Invitations, People, Sessions
+from jikimi.ports.people import Invitations, People, Questions, Sessions, SignInTries
 from jikimi.ports.review import Decisions, Exposures, Notes, Skips, UserReports
 
 
@@ -118,6 +118,7 @@ class Cases(Protocol):
     def count(self, wanted: Filter, eyes: Eyes) -> int: ...
     def get(self, case_id: CaseId) -> Case | None: ...
     def list(self, *, limit: int, before: CaseId | None = None) -> tuple[Case, ...]: ...
+    def assigned_to(self, person_id: PersonId) -> tuple[Case, ...]: ...
 
 
 class Audit(Protocol):
@@ -196,6 +197,10 @@ class Tx(Protocol):
     @property
     def invitations(self) -> Invitations: ...
     @property
+    def questions(self) -> Questions: ...
+    @property
+    def tries(self) -> SignInTries: ...
+    @property
     def evidence(self) -> Evidence: ...
     @property
     def decisions(self) -> Decisions: ...
@@ -226,6 +231,9 @@ class Store(Protocol):
 
     def begin_beside(self) -> AbstractContextManager[Tx]:
         """Open a writing transaction that touches jobs or counters only and need not wait for the others."""
+
+    def scrub(self) -> None:
+        """Make what was deleted unreadable in the files of the database, as far as it can."""
 
     def read(self) -> AbstractContextManager[Tx]:
         """Open a reading transaction."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Text, text
+from sqlalchemy import Column, Index, Integer, Text, text
 
 from jikimi.db.columns import BIG, BYTES, JsonText, UtcTime
 from jikimi.db.schema.metadata import table
@@ -28,4 +28,12 @@ evidence = table(
     ),
     Index("ix_evidence_blob", "blob"),
     Index("ix_evidence_recipient_id", "recipient", "id"),
+)
+
+evidence_keys = table(
+    "evidence_keys",
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="the highest is sealed to"),
+    Column("fingerprint", Text, nullable=False, unique=True),
+    Column("public", BYTES, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
 )

@@ -18,7 +18,7 @@ from jikimi.doors.shared.errors import status_of
 from jikimi.flows.expose import REVEALS
 from jikimi.flows.options import options
 from jikimi.flows.review import CaseView, look
-from jikimi.model.case import CaseState
+from jikimi.model.case import Case, CaseState
 from jikimi.model.decision import Label, Says, Tri, asks_second, final_since
 from jikimi.model.errors import Refused
 from jikimi.model.ids import CaseId, PersonId
@@ -98,6 +98,7 @@ def _known(view: CaseView) -> dict[str, Any]:
         "contents": view.contents,
         "is_perceptual": is_perceptual,
         "related": (*view.same_content, *(case for case in view.same_entry if case.id not in same)),
+        "same_ids": {case.id for case in view.same_content if _is_alike(view, case)},
         "same": tuple(one for one in view.same_content if _is_alike(view, one)),
     }
 
@@ -148,7 +149,7 @@ def is_perceptual(match: Match) -> bool:
     return SIGNAL_KINDS[match.type].perceptual
 
 
-def _is_alike(view: CaseView, other: Any) -> bool:
+def _is_alike(view: CaseView, other: Case) -> bool:
     return set(other.contents) == set(view.case.contents) and other.state is not CaseState.DECIDED
 
 

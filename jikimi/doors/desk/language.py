@@ -13,7 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import negotiate_locale
-from babel.dates import format_datetime, format_time, format_timedelta
+from babel.dates import format_skeleton, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -63,12 +63,15 @@ class Clockwork:
         self.zone = zone_of(person)
 
     def when(self, at: datetime) -> str:
-        """A day and a time."""
-        return format_datetime(at, "medium", tzinfo=self.zone, locale=self.language)
+        """A day and a time, as short as they can be without doubt."""
+        local = at.astimezone(self.zone)
+        is_this_year = local.year == datetime.now(self.zone).year
+        day = format_skeleton("MMMd" if is_this_year else "yMMMd", local, locale=self.language)
+        return f"{day} {local:%H:%M}"
 
     def time(self, at: datetime) -> str:
         """A time of day."""
-        return format_time(at, "short", tzinfo=self.zone, locale=self.language)
+        return f"{at.astimezone(self.zone):%H:%M}"
 
     def ago(self, at: datetime, now: datetime) -> str:
         """How far away a time is, in one unit."""

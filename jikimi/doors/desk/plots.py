@@ -38,7 +38,7 @@ def plot(counts: Sequence[int], words: Sequence[str], line: Sequence[int] = ()) 
     top = _round_up(max((*counts, *line, 1)))
     slot = WIDTH / max(len(counts), 1)
     floor = HEIGHT - FOOT
-    every = math.ceil(len(counts) * 46 / WIDTH)
+    every = math.ceil(len(counts) * 90 / WIDTH)
     bars = tuple(
         Bar(
             x=round(place * slot + slot * 0.14, 1),

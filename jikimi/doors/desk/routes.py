@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jikimi.doors.desk import assets, case, deliveries, overview, pictures, queue
+from jikimi.doors.desk import assets, case, deliveries, me, overview, people, pictures, queue, signin
 from jikimi.doors.desk.page import go
 from jikimi.doors.desk.routing import Route, Rule
 from jikimi.model.people import Permission, Person
@@ -31,4 +31,14 @@ _OWN = (
     Route(method="GET", path="/desk/", rule=Rule.PUBLIC, handler=_home),
     Route(method="GET", path="/desk/static/{name:path}", rule=Rule.PUBLIC, handler=assets.serve),
 )
-ROUTES: tuple[Route, ...] = (*_OWN, *queue.ROUTES, *case.ROUTES, *pictures.ROUTES, *overview.ROUTES, *deliveries.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *_OWN,
+    *signin.ROUTES,
+    *me.ROUTES,
+    *people.ROUTES,
+    *queue.ROUTES,
+    *case.ROUTES,
+    *pictures.ROUTES,
+    *overview.ROUTES,
+    *deliveries.ROUTES,
+)

@@ -15,6 +15,12 @@ from jikimi.ports import Log
 
 _REFUSED = {
     "key_invalid": 401,
+    "sign_in_failed": 401,
+    "proof_invalid": 401,
+    "proof_stale": 403,
+    "not_invited": 403,
+    "question_stale": 409,
+    "too_many_tries": 429,
     "signed_out": 401,
     "permission_missing": 403,
     "cross_site": 403,

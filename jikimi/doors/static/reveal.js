@@ -94,7 +94,7 @@ function isFree(target) {
   return !target.closest?.("a, button, input, select, textarea, summary, dialog[open]") || target.matches("[data-hold]");
 }
 
-const figures = [...document.querySelectorAll("[data-reveal]")];
+const figures = [...document.querySelectorAll("figure[data-reveal]")];
 let chosen = figures[0];
 for (const figure of figures) {
   figure.addEventListener("focusin", () => { chosen = figure; });
@@ -119,7 +119,7 @@ document.addEventListener("keydown", (event) => {
   if (event.code !== "Space" || !figures.length || !isFree(event.target)) return;
   if (event.target === document.body && localStorage.getItem("jikimi-keys") === "off") return;
   event.preventDefault();
-  if (!event.repeat) begin(event.target.closest("[data-reveal]") ?? chosen);
+  if (!event.repeat) begin(event.target.closest("figure[data-reveal]") ?? chosen);
 });
 document.addEventListener("keyup", (event) => { if (event.code === "Space") end(); });
 for (const name of ["pointerup", "pointercancel", "blur", "pagehide"]) addEventListener(name, end);

@@ -3,7 +3,8 @@
 The fork server imports and warms up the codecs once, then forks one child per job that arrives on its socket. It never
 looks at a byte of any file, reports how each child ended, kills a child whose job was given up (its status socket was
 shut), and ends when its own socket closes. A child reads the file into memory, locks itself (`lock`), decodes
-(`upright`), writes a sketch of each frame as soon as it is done, and exits; nothing of one file survives to the next.
+(`upright`), writes a sketch of each frame as soon as it is done, or draws one picture (`draw`), and exits; nothing of
+one file survives to the next.
 What an end of a child means for the file is decided in `parent`.
 """
 
@@ -22,10 +23,12 @@ from typing import NoReturn
 import numpy as np
 
 from jikimi.engine.decode import upright, warm, wire
+from jikimi.engine.decode.draw import Drawing, draw
 from jikimi.engine.decode.lock import lock_down, prepare
 from jikimi.model.media import Limits, MediaKind, Reason
 
 EXIT_DONE, EXIT_FAULT = 0, 70
+_PACKETS = (wire.JOB.size, wire.JOB.size + wire.DRAWING.size)
 OUTPUT = 3
 """Where a child keeps its output pipe; 0 to 2 are /dev/null and nothing else is open."""
 
@@ -35,6 +38,7 @@ class _Job:
     kind: MediaKind
     limits: Limits
     sandbox: bool
+    drawing: Drawing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +89,12 @@ class _Server:
 
     def _take_job(self) -> bool:
         try:
-            packet, descriptors, _, _ = socket.recv_fds(self._control, wire.JOB.size, wire.JOB_DESCRIPTORS)
+            packet, descriptors, _, _ = socket.recv_fds(self._control, max(_PACKETS), wire.JOB_DESCRIPTORS)
         except ConnectionResetError:
             return False  # the parent left without having read that we are ready
         if not packet:
             return False
-        if len(packet) == wire.JOB.size and len(descriptors) == wire.JOB_DESCRIPTORS:
+        if len(packet) in _PACKETS and len(descriptors) == wire.JOB_DESCRIPTORS:
             source, output, status = descriptors
             self._start(packet, source, output, socket.socket(fileno=status))
         return True
@@ -164,6 +168,8 @@ def _run(job: _Job, source: int, output: int, server: int) -> None:
     )
     if untrusted_bytes is None:
         _write_end(0, [Reason.UNREADABLE])
+    elif job.drawing is not None:
+        _draw(untrusted_bytes, job, job.drawing)
     else:
         _decode(untrusted_bytes, job)
 
@@ -198,6 +204,17 @@ def _decode(untrusted_bytes: bytes, job: _Job) -> None:
     _write_end(done, faults)
 
 
+def _draw(untrusted_bytes: bytes, job: _Job, drawing: Drawing) -> None:
+    faults = []
+    try:
+        image = draw(untrusted_bytes, job.kind, job.limits, drawing)
+        head = wire.PICTURE.pack(image.width, image.height, len(image.getbands()))
+        _write(wire.PICTURE_TAG, head + image.tobytes())
+    except Exception as error:  # noqa: BLE001 - as in `_decode`
+        faults.append(upright.reason_for(error))
+    _write_end(0 if faults else 1, faults)
+
+
 def _write_sketch(frame: upright.Frame, *, flattened: bool) -> None:
     sketch = frame.sample(flattened=flattened)
     _write(
@@ -216,7 +233,7 @@ def _write(tag: bytes, payload: bytes) -> None:
 
 
 def _unpack(packet: bytes) -> _Job:
-    kind, max_bytes, max_pixels, max_frames, max_total_pixels, memory, seconds, sandbox = wire.JOB.unpack(packet)
+    kind, max_bytes, max_pixels, max_frames, max_total_pixels, memory, seconds, sandbox = wire.JOB.unpack_from(packet)
     limits = Limits(
         max_bytes=max_bytes,
         max_pixels=max_pixels,
@@ -225,7 +242,11 @@ def _unpack(packet: bytes) -> _Job:
         seconds=seconds,
         memory_bytes=memory,
     )
-    return _Job(MediaKind(kind.rstrip(b"\0").decode()), limits, sandbox)
+    drawing = None
+    if len(packet) > wire.JOB.size:
+        side, frame, grey, flattened = wire.DRAWING.unpack_from(packet, wire.JOB.size)
+        drawing = Drawing(side=side, frame=frame, grey=grey, flattened=flattened)
+    return _Job(MediaKind(kind.rstrip(b"\0").decode()), limits, sandbox, drawing)
 
 
 if __name__ == "__main__":

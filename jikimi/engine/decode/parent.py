@@ -27,12 +27,15 @@ import tempfile
 import threading
 import time
 import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import BinaryIO, Self
 
 import numpy as np
 from PIL import features
 
 from jikimi.engine.decode import wire
+from jikimi.engine.decode.draw import Drawing
 from jikimi.engine.decode.lock import support
 from jikimi.model.errors import Refused
 from jikimi.model.media import PICTURES, Decoded, Limits, MediaKind, Reason, Sketch
@@ -71,6 +74,17 @@ _FAULTS_OF_A_CHILD = frozenset(
         Reason.UNREADABLE,
     }
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A picture as a child drew it: rows of 8-bit pixels, checked to be as many as it says; or why there is none."""
+
+    width: int = 0
+    height: int = 0
+    is_grey: bool = False
+    pixels: bytes = b""
+    fault: Reason | None = None
 
 
 class Decoder:
@@ -125,6 +139,23 @@ class Decoder:
         finally:
             slots.release()
 
+    def draw(self, file: BinaryIO, kind: MediaKind, drawing: Drawing) -> Drawn:
+        """Draw one picture of a regular file. Never raises for content."""
+        fault = self._refusal(file, kind)
+        if fault is not None:
+            return Drawn(fault=fault)
+        slots = self._slots
+        if not slots.acquire(timeout=self._wait_seconds):
+            return Drawn(fault=Reason.BUSY)
+        try:
+            wanted = wire.DRAWING.pack(drawing.side, drawing.frame, drawing.grey, drawing.flattened)
+            decoded = self._run(file.fileno(), self._packet(kind) + wanted, lambda: _Picture(self.limits, drawing))
+        finally:
+            slots.release()
+        if decoded.faults:
+            return Drawn(fault=decoded.faults[0])
+        return Drawn(width=decoded.width, height=decoded.height, is_grey=drawing.grey, pixels=decoded.sketches[0].data)
+
     def health(self) -> bool:
         """Send one tiny picture all the way through; being busy counts as well."""
         descriptor = os.memfd_create("jikimi-health")
@@ -162,8 +193,11 @@ class Decoder:
         return Reason.TOO_LARGE if facts.st_size > self.limits.max_bytes else None
 
     def _decode(self, source: int, kind: MediaKind) -> Decoded:
+        return self._run(source, self._packet(kind), lambda: _Records(self.limits))
+
+    def _packet(self, kind: MediaKind) -> bytes:
         limits = self.limits
-        packet = wire.JOB.pack(
+        return wire.JOB.pack(
             kind.encode(),
             limits.max_bytes,
             limits.max_pixels,
@@ -173,11 +207,13 @@ class Decoder:
             limits.seconds,
             self._sandbox,
         )
+
+    def _run(self, source: int, packet: bytes, records: Callable[[], _Records]) -> Decoded:
         for _ in range(_TRIES):
             server = self._living_server()
             if server is None:
                 break
-            job = _Job(limits)
+            job = _Job(self.limits, records())
             try:
                 decoded = job.run(server, packet, source)
             except _ServerLost:
@@ -306,9 +342,9 @@ def _end(process: subprocess.Popen[bytes], control: socket.socket, owner: int) -
 class _Job:
     """One file on its way through one child. Afterwards `peak_bytes` and `has_crashed` say how the child fared."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, records: _Records) -> None:
         self._limits = limits
-        self._records = _Records(limits)
+        self._records = records
         self.peak_bytes = 0
         self.has_crashed = False
 
@@ -397,6 +433,7 @@ class _Records:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._longest = MAX_RECORD_BYTES
         self._buffer = bytearray()
         self._width = self._height = self._frames = 0
         self._sketches: list[Sketch] = []
@@ -416,7 +453,7 @@ class _Records:
         self._buffer += untrusted_bytes
         while len(self._buffer) >= wire.RECORD.size:
             tag, length = wire.RECORD.unpack_from(self._buffer)
-            if length > MAX_RECORD_BYTES:
+            if length > self._longest:
                 raise _Nonsense
             end = wire.RECORD.size + length
             if len(self._buffer) < end:
@@ -473,6 +510,36 @@ class _Records:
         if frames == 0 and not faults:
             raise _Nonsense
         self._frames, self._faults, self.has_ended = frames, faults, True
+
+
+class _Picture(_Records):
+    """The records of a child that draws: one picture and an end, or an end with a reason."""
+
+    def __init__(self, limits: Limits, drawing: Drawing) -> None:
+        super().__init__(limits)
+        self._side = drawing.side
+        self._channels = 1 if drawing.grey else 3
+        self._longest = max(wire.PICTURE.size + self._channels * drawing.side**2, MAX_END_BYTES)
+
+    def _take(self, untrusted_tag: bytes, untrusted_payload: bytes) -> None:
+        if untrusted_tag == wire.END_TAG:
+            super()._take(untrusted_tag, untrusted_payload)
+        elif untrusted_tag == wire.PICTURE_TAG and not self._sketches and not self.has_ended:
+            self._take_picture(untrusted_payload)
+        else:
+            raise _Nonsense
+
+    def _take_picture(self, untrusted_payload: bytes) -> None:
+        if len(untrusted_payload) < wire.PICTURE.size:
+            raise _Nonsense
+        width, height, channels = wire.PICTURE.unpack_from(untrusted_payload)
+        pixels = untrusted_payload[wire.PICTURE.size :]
+        if not (0 < width <= self._side and 0 < height <= self._side and channels == self._channels):
+            raise _Nonsense
+        if len(pixels) != width * height * channels:
+            raise _Nonsense
+        self._width, self._height = width, height
+        self._sketches.append(Sketch(type="pixels", frame=0, flattened=False, data=pixels))
 
 
 def _is_luma(untrusted_data: bytes) -> bool:

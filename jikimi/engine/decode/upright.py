@@ -97,7 +97,7 @@ class Frame:
     def __init__(self, image: Image.Image, number: int, sample: Sample | None = None) -> None:
         self._image = image
         self._sample = sample
-        self._orientation = _orientation(image)
+        self._orientation = orientation_of(image)
         self.number = number
         self.width, self.height = image.size if self._orientation < _SIDEWAYS else image.size[::-1]
         self.is_transparent = False
@@ -132,13 +132,29 @@ def frames(untrusted_bytes: bytes, kind: MediaKind, limits: Limits) -> Iterator[
             raise CannotDecode(Reason.TOO_MANY_PIXELS)
         if number >= limits.max_frames or (number and total > limits.max_total_pixels):
             raise CannotDecode(Reason.TOO_MANY_FRAMES)
-        sample = jpeg_sample(untrusted_bytes, image, _orientation(image)) if kind is MediaKind.JPEG else None
+        sample = jpeg_sample(untrusted_bytes, image, orientation_of(image)) if kind is MediaKind.JPEG else None
         if sample is None:
             image.load()
         yield Frame(image, number, sample)
         number += 1
         if not _has_next(image, number):
             return
+
+
+def picture(untrusted_bytes: bytes, kind: MediaKind, limits: Limits, number: int = 0) -> Image.Image:
+    """One frame as it is stored, its pixels not read yet; `CannotDecode` where `frames` would not come so far."""
+    Image.MAX_IMAGE_PIXELS = limits.max_pixels // 2
+    image = _OPENERS[kind](io.BytesIO(untrusted_bytes))
+    pixels = image.width * image.height
+    if pixels > limits.max_pixels:
+        raise CannotDecode(Reason.TOO_MANY_PIXELS)
+    if number >= limits.max_frames or (number and pixels * (number + 1) > limits.max_total_pixels):
+        raise CannotDecode(Reason.TOO_MANY_FRAMES)
+    if number:
+        image.seek(number)
+        if image.width * image.height > limits.max_pixels:
+            raise CannotDecode(Reason.TOO_MANY_PIXELS)
+    return image
 
 
 def reason_for(error: BaseException) -> Reason:
@@ -169,7 +185,8 @@ def _has_next(image: ImageFile.ImageFile, number: int) -> bool:
     return True
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation, 1 where none can be read."""
     try:
         value = image.getexif().get(ORIENTATION_TAG, 1)
     except MemoryError:

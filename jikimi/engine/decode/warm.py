@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from jikimi.engine.decode import straight, upright
+from jikimi.engine.decode.draw import Drawing, draw
 from jikimi.model.media import Limits, MediaKind
 
 SIDE = 96
@@ -68,5 +69,6 @@ def _try(ours: bytes, kind: MediaKind) -> None:
     try:
         for frame in upright.frames(ours, kind, Limits()):
             frame.sample(flattened=True)
+        draw(ours, kind, Limits(), Drawing(side=SIDE // 8, flattened=True))
     except Exception as error:  # noqa: BLE001 - the damaged picture is meant to fail; the sound ones are tested
         upright.reason_for(error)

@@ -37,9 +37,20 @@ def upgrade() -> None:
         postgresql_where=sa.text("destroyed_at IS NULL"),
     )
     op.create_table(
+        "evidence_keys",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False, comment="the highest is sealed to"),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("public", BYTES, nullable=False),
+        sa.Column("made_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_evidence_keys")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_evidence_keys_fingerprint")),
+        sqlite_strict=True,
+    )
+    op.create_table(
         "people",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("folded", sa.Text(), nullable=False, comment="the name as it is compared"),
         sa.Column("pseudonym", sa.Text(), nullable=False),
         sa.Column("roles", JsonText(), nullable=False),
         sa.Column("language", sa.Text(), nullable=False),
@@ -52,18 +63,38 @@ def upgrade() -> None:
         sa.Column(
             "totp_step", BIG, nullable=False, comment="step of the last code that was taken; none is taken twice"
         ),
-        sa.Column("oidc_subject", sa.Text(), nullable=False),
+        sa.Column("recovery", JsonText(), nullable=False, comment="digests of recovery codes that were not used"),
+        sa.Column("oidc_subject", sa.Text(), nullable=False, comment="issuer and subject, empty: none"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
-        sa.UniqueConstraint("name", name=op.f("uq_people_name")),
+        sa.UniqueConstraint("folded", name=op.f("uq_people_folded")),
         sa.UniqueConstraint("pseudonym", name=op.f("uq_people_pseudonym")),
         sqlite_strict=True,
     )
+    op.create_index(
+        "uq_people_oidc_subject",
+        "people",
+        ["oidc_subject"],
+        unique=True,
+        sqlite_where=sa.text("oidc_subject <> ''"),
+        postgresql_where=sa.text("oidc_subject <> ''"),
+    )
+    op.create_table(
+        "questions",
+        sa.Column("digest", sa.Text(), nullable=False, comment="sha256 of the challenge or state"),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("expires_at", UtcTime(), nullable=False),
+        sa.Column("person_id", sa.Text(), nullable=True, comment="who is asked; may be somebody who is still to come"),
+        sa.Column("data", JsonText(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_questions")),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_questions_expires_at", "questions", ["expires_at"], unique=False)
     op.create_table(
         "sign_in_tries",
-        sa.Column("name", sa.Text(), nullable=False, comment="sha256 of the name that was tried"),
+        sa.Column("key", sa.Text(), nullable=False, comment="sha256 of the name or address that was tried"),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_at", UtcTime(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_sign_in_tries")),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_sign_in_tries")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -129,6 +160,7 @@ def upgrade() -> None:
         sa.Column("made_by", sa.Text(), nullable=False),
         sa.Column("made_at", UtcTime(), nullable=False),
         sa.Column("expires_at", UtcTime(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False, comment="whom it is for"),
         sa.Column("person_id", sa.Text(), nullable=True),
         sa.Column("used_at", UtcTime(), nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_invitations_person_id")),
@@ -170,6 +202,7 @@ def upgrade() -> None:
         sa.Column("seen_at", UtcTime(), nullable=False),
         sa.Column("place", sa.Text(), nullable=False, comment="browser, to recognise it by"),
         sa.Column("proof", sa.Text(), nullable=False, comment="passkey, password or oidc"),
+        sa.Column("proved_at", UtcTime(), nullable=True, comment="when a passkey or a code was shown last"),
         sa.Column("ended_at", UtcTime(), nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_sessions_person_id")),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_sessions")),

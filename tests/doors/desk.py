@@ -1,0 +1,96 @@
+"""The desk for tests: an installation with banks and people, served from a thread, and somebody who is signed in."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+
+from jikimi.app import open_kit
+from jikimi.config import Settings
+from jikimi.doors.desk.app import build_desk
+from jikimi.flows.session import begin_session
+from jikimi.model.people import Person
+from jikimi.model.signin import Proof, Visitor
+from jikimi.ports import Kit, Log
+from scripts.desk_world import Staff, fill_banks, hire_all
+
+MORNING = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+class RunningClock:
+    """A clock that runs, from a morning on, and can be moved ahead."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return MORNING + self._ahead + timedelta(seconds=time.monotonic() - self._began)
+
+    def move(self, **step: float) -> None:
+        self._ahead += timedelta(**step)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """A running desk with the people who work at it."""
+
+    kit: Kit
+    clock: RunningClock
+    staff: Staff
+    address: str
+
+
+def plain_log() -> Log:
+    """A log that pytest shows when a test fails."""
+    log: Log = structlog.wrap_logger(
+        structlog.PrintLogger(),
+        processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],
+    )
+    return log
+
+
+@contextmanager
+def serving(kit: Kit) -> Iterator[str]:
+    """Serve the desk from a thread; its address."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(
+            uvicorn.Config(build_desk(kit), log_config=None, access_log=False, lifespan="off", ws="none")
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://localhost:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextmanager
+def open_desk(data: Path, database_url: str = "", **changes: Any) -> Iterator[Desk]:
+    """An installation with banks and people, and its desk; `changes` replace parts of its kit."""
+    settings = Settings.load(data=data, database_url=database_url or None, decode_workers=1)
+    with open_kit(settings, plain_log()) as kit:
+        clock = RunningClock()
+        kit = replace(kit, clock=clock, **changes)
+        fill_banks(kit, 1)
+        staff = hire_all(kit)
+        with serving(kit) as address:
+            yield Desk(kit=kit, clock=clock, staff=staff, address=address)
+
+
+def session_for(kit: Kit, person: Person) -> str:
+    """Sign somebody in, without a browser; the secret of their cookie."""
+    with kit.store.begin() as tx:
+        return begin_session(kit, tx, person, Proof.PASSKEY, Visitor(address="", place="tests", secret="")).secret
