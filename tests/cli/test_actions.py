@@ -5,7 +5,7 @@ from __future__ import annotations
 from jikimi.app import open_kit
 from jikimi.model.people import Role
 from jikimi.testing.platform import Platform
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, Said
 from tests.flows.enforced import SECRET, case_of, decide, only_action
 from tests.flows.staff import hire
 
@@ -31,8 +31,8 @@ def test_what_waits_is_seen_and_the_doctor_says_why(jikimi: Command) -> None:
     assert not findings["webhook"]["ok"]
     assert "no webhook_url is set" in findings["webhook"]["finding"]
     assert "1 actions wait" in findings["webhook"]["finding"]
-    url = {"JIKIMI_WEBHOOK_URL": "https://forum.example/jikimi"}
-    findings = {one["check"]: one for one in jikimi("doctor", "--json", **url).objects}
+    connected = jikimi("doctor", "--json", JIKIMI_WEBHOOK_URL="https://forum.example/jikimi")
+    findings = {one["check"]: one for one in connected.objects}
     assert findings["webhook"]["ok"]
 
 
@@ -45,15 +45,19 @@ def test_an_action_is_sent_again(jikimi: Command) -> None:
 
 
 def test_the_way_to_the_platform_is_tried(jikimi: Command) -> None:
+    def try_it(*options: str, code: int = 0) -> Said:
+        return jikimi(
+            "webhook", "test", *options, code=code, JIKIMI_WEBHOOK_URL=platform.url, JIKIMI_WEBHOOK_KEYS=SECRET
+        )
+
     assert "[webhook_missing]" in jikimi("webhook", "test", code=75).err
     with Platform([SECRET]) as platform:
-        url = {"JIKIMI_WEBHOOK_URL": platform.url, "JIKIMI_WEBHOOK_KEYS": SECRET}
-        assert jikimi("webhook", "test", "--json", **url).object["status"] == 200
-        assert jikimi("webhook", "test", **url).out.startswith("answered 200 in ")
+        assert try_it("--json").object["status"] == 200
+        assert try_it().out.startswith("answered 200 in ")
         platform.answers(500)
-        assert jikimi("webhook", "test", "--json", code=1, **url).object["status"] == 500
+        assert try_it("--json", code=1).object["status"] == 500
     assert [message.event for message in platform.received] == ["ping"] * 3
-    assert jikimi("webhook", "test", code=1, **url).out.startswith("no answer: ")
+    assert try_it(code=1).out.startswith("no answer: ")
 
 
 def test_a_key_is_replaced(jikimi: Command) -> None:
