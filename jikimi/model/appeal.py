@@ -56,7 +56,7 @@ def appealed(case: Case, now: datetime, targets: Targets) -> Case:
 def settled(appeal: Appeal, first: Decision, second: Decision, now: datetime) -> Appeal:
     """The appeal after a second look; `Refused` to whoever has made or confirmed the first decision."""
     if {second.by, second.second} & ({first.by, first.second} - {None}):
-        raise Refused("appeal_own_decision", "An appeal is decided by somebody who had no part in the first decision.")
+        raise Refused("appeal_needs_other", "You took part in what is appealed against; somebody else has to look.")
     stands = is_upheld(first.choice, as_it_is(second.choice, first))
     state = AppealState.UPHELD if stands else AppealState.OVERTURNED
     return replace(appeal, state=state, decided_by=second.by, decided_at=now, note=second.choice.note)

@@ -136,7 +136,7 @@ def test_whoever_decided_does_not_decide_the_appeal(world: World) -> None:
     appeal = appeal_of(world.kit, case)
     with pytest.raises(Refused) as refused:
         decide_again(world.kit, anna, appeal, Verb.RESTORE, Label.NO_VIOLATION)
-    assert refused.value.code == "appeal_own_decision"
+    assert refused.value.code == "appeal_needs_other"
     assert tell_appeal(world.kit, appeal.id).state is AppealState.OPEN
 
 

@@ -31,7 +31,6 @@ _REFUSED = {
     "scope_missing": 403,
     "body_incomplete": 408,
     "body_too_large": 413,
-    "appeal_own_decision": 403,
     "idempotency_key_used": 422,
     "signal_type_unknown": 400,  # a mistake in what was sent, not a place that is not there
 }
