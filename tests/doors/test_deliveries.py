@@ -41,6 +41,8 @@ def test_without_a_webhook_the_page_says_that_all_waits(desk: Desk) -> None:
     page = knock(desk, desk.staff.lead, "GET", "/desk/deliveries").data.decode()
     assert "The oldest has waited since" in page
     assert only_action(desk.kit, case) in page
+    overview = knock(desk, desk.staff.lead, "GET", "/desk/overview").data.decode()
+    assert "wait because no webhook is set: 1" in overview
 
 
 def test_what_was_refused_is_seen_and_sent_again(desk: Desk) -> None:

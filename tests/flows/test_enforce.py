@@ -16,10 +16,10 @@ from jikimi.model.action import Action, ActionState, Answer, Receipt, ReceiptSta
 from jikimi.model.decision import Decision
 from jikimi.model.errors import Refused, Unavailable
 from jikimi.model.ids import ActionId
-from jikimi.model.job import ENFORCE
+from jikimi.model.job import ENFORCE, Job
 from jikimi.model.message import Message
 from jikimi.model.people import Role, Scope
-from jikimi.ports import ActionRunner
+from jikimi.ports import ActionRunner, Kit
 from jikimi.worker import run_due_jobs
 from tests.conftest import World
 from tests.flows.enforced import (
@@ -231,6 +231,22 @@ def test_nothing_is_replayed_while_it_is_sent(world: World) -> None:
             assert tx.jobs.claim(now, now + timedelta(minutes=5), [ENFORCE])
         with pytest.raises(Unavailable, match="just now"):
             replay(here.kit, lead, only_action(here.kit, case))
+
+
+def test_an_action_whose_job_failed_by_our_fault_is_sent_again_by_a_person(world: World) -> None:
+    with connected(world) as here:
+        lead = hire(here.kit, Role.LEAD)
+        case = case_of(here.kit, 1)
+        decide(here.kit, lead, case)
+
+        def broken(_kit: Kit, _job: Job) -> None:
+            raise ValueError("ours")
+
+        run_due_jobs(here.kit, {ENFORCE: broken})
+        assert (jobs_of(here.kit), states_of(here.kit, case)) == ({"dead": 1}, ["waiting"])
+        replay(here.kit, lead, only_action(here.kit, case))
+        here.work()
+        assert (jobs_of(here.kit), states_of(here.kit, case)) == ({}, ["confirmed"])
 
 
 def test_a_receiver_that_does_it_and_loses_the_answer_is_told_again_and_does_nothing(world: World) -> None:
