@@ -29,6 +29,7 @@ from jikimi.engine.on_demand import IndexOnDemand
 from jikimi.engine.pattern import alter, paint
 from jikimi.flows.account import write_totals
 from jikimi.flows.canary import Canary, Sighting, is_fresh, prepare, send
+from jikimi.flows.enforce import deliver
 from jikimi.flows.evidence import sweep_orphans
 from jikimi.flows.evidence_key import rewrap, settle_key
 from jikimi.flows.index import follow, open_index, renew
@@ -37,6 +38,9 @@ from jikimi.flows.recheck import recheck, sweep
 from jikimi.flows.scan import RECHECK
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.ids import ENTROPY_BYTES, new_id
+from jikimi.model.job import ENFORCE
+from jikimi.plugs.actions.keys import WebhookKeys
+from jikimi.plugs.actions.webhook import Webhook
 from jikimi.plugs.blobs.objects import ObjectBlobs
 from jikimi.plugs.front_door import ask_front_door
 from jikimi.plugs.identity.client import ProviderSettings
@@ -55,6 +59,9 @@ _STALE = timedelta(seconds=15)
 _RENEW_SECONDS = 5.0
 _JOBS_SECONDS = 2.0
 _SWEEP_SECONDS = 3600.0
+_ENFORCE_SECONDS = 1.0
+_ENFORCERS = 6
+"""Threads that may wait for the platform at once."""
 _KEY_SECONDS = 60.0
 """How often a node looks whether evidence is to be sealed to another key."""
 
@@ -103,10 +110,29 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             ids=lambda prefix: new_id(prefix, _now(), secrets.token_bytes(ENTROPY_BYTES)),
             entropy=secrets.token_bytes,
             log=log or make_log(settings),
+            platform=webhook_of(settings),
         )
         stack.callback(write_totals, kit)
         settle_key(kit)
         yield kit
+
+
+def webhook_of(settings: Settings) -> Webhook | None:
+    """Build what tells the platform; nothing where no webhook is set."""
+    if not settings.webhook_url:
+        return None
+    return Webhook(
+        url=settings.webhook_url,
+        keys=webhook_keys_of(settings),
+        seconds=settings.webhook_timeout_seconds,
+        clock=_now,
+    )
+
+
+def webhook_keys_of(settings: Settings) -> WebhookKeys:
+    """Build what knows the keys that sign webhooks."""
+    _make_folder(settings.data)
+    return WebhookKeys(settings.webhook_keys, settings.data, secrets.token_bytes)
 
 
 def _make_decoder(settings: Settings) -> Decoder:
@@ -162,6 +188,7 @@ class Service:
                 Task(name="renew", every=_RENEW_SECONDS, run=lambda: renew(kit)),
                 Task(name="forget", every=_SWEEP_SECONDS, run=lambda: forget(kit)),
                 Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),
+                *enforcers(kit),
                 Task(name="orphans", every=_SWEEP_SECONDS, run=lambda: sweep_orphans(kit)),
                 Task(name="evidence_key", every=_KEY_SECONDS, run=lambda: settle_key(kit)),
                 Task(name="rewrap", every=_SWEEP_SECONDS, run=lambda: rewrap(kit)),
@@ -209,6 +236,16 @@ class Service:
         self._vitals.sighting = send(
             self._kit, self._canary, lambda picture, key: ask_front_door(self.address, picture, key)
         )
+
+
+def enforcers(kit: Kit) -> list[Task]:
+    """Tasks that tell the platform, several so that a slow answer holds up one case only; none without a webhook."""
+    if kit.platform is None:
+        return []
+    return [
+        Task(name=f"enforce-{number}", every=_ENFORCE_SECONDS, run=lambda: run_due_jobs(kit, {ENFORCE: deliver}))
+        for number in range(_ENFORCERS)
+    ]
 
 
 def listen(host: str, port: int) -> socket.socket:

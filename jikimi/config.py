@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, PositiveFloat, ValidationError, field_validator, model_validator
+from pydantic import Field, PositiveFloat, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from jikimi.model.case import Targets
@@ -21,6 +21,7 @@ from jikimi.model.signin import SignInRules
 
 FILE_NAME = "jikimi.toml"
 _MIB = 1024 * 1024
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def default_data() -> Path:
@@ -75,6 +76,16 @@ class Settings(BaseSettings):
     )
     flood_minutes: float = Field(10.0, gt=0, description="The window of flood_limit.")
     canary_seconds: float = Field(60.0, gt=0, description="How often the canary is sent.")
+    webhook_plain_http: bool = Field(False, description="true lets webhook_url be http to another machine.")
+    webhook_url: str = Field(
+        "", description="Where the platform hears what to do: https, or http to this machine. Empty: actions wait."
+    )
+    webhook_keys: str = Field(
+        "",
+        description="Keys that sign, newest first, with commas between: each a value, or file: and a path with one key "
+        "a line. Empty: `webhook.keys` in the data folder, made at the first use.",
+    )
+    webhook_timeout_seconds: float = Field(10.0, gt=0, le=60, description="Time for one answer of the platform.")
     lease_minutes: float = Field(
         10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."
     )
@@ -137,6 +148,19 @@ class Settings(BaseSettings):
             raise Refused("settings_invalid", f"The settings need a change: {mistakes}.") from error
         except ValueError as error:
             raise Refused("settings_invalid", f"{FILE_NAME} cannot be read: {error}.") from error
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_private(cls, url: str, info: ValidationInfo) -> str:
+        """What is signed is not secret; who is accused of what, is."""
+        parts = urlsplit(url)
+        if not url:
+            return url
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is no http or https address")
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not info.data.get("webhook_plain_http"):
+            raise ValueError("has to be https; webhook_plain_http allows http")
+        return url
 
     @property
     def database(self) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
-from jikimi.db.schema import cases, matches, scans
+from jikimi.db.schema import cases, matches, scans, user_reports
+from jikimi.model.action import Target
 from jikimi.model.bank import Category, OnMatch
 from jikimi.model.ids import CaseId, ScanId
 from jikimi.model.match import Coverage, Disposition, Match, Verdict
@@ -58,6 +59,22 @@ class SqlScans:
     def of_case(self, case_id: CaseId, limit: int) -> tuple[Scan, ...]:
         """The newest scans that belong to a case, newest first."""
         return self._scans(select(scans).where(scans.c.case_id == case_id).order_by(scans.c.id.desc()).limit(limit))
+
+    def targets(self, case_id: CaseId) -> tuple[Target, ...]:
+        """Everything that a case is about in the platform's own names, each once: uploads and what users reported."""
+        found: dict[Target, None] = {}
+        for told in (scans.c, user_reports.c):
+            named = (told.content_id, told.account_id, told.url, told.sha256)
+            rows = select(*named).where(told.case_id == case_id).group_by(*named).order_by(func.min(told.id))
+            found |= dict.fromkeys(Target(**row._mapping) for row in self._connection.execute(rows))
+        return tuple(found)
+
+    def cases_of(self, content_id: str) -> tuple[CaseId, ...]:
+        """The cases that the platform's content of this name belongs to, newest first."""
+        seen = select(scans.c.case_id).where(scans.c.content_id == content_id, scans.c.case_id.is_not(None))
+        reported = select(user_reports.c.case_id).where(user_reports.c.content_id == content_id)
+        rows = self._connection.execute(seen.union(reported)).all()
+        return tuple(CaseId(row.case_id) for row in sorted(rows, reverse=True))
 
     def count_matches(self, entry_id: int, since: datetime) -> int:
         """How many uploads matched an entry since a time."""

@@ -14,7 +14,7 @@ from jikimi.model.decision import ReviewRules
 from jikimi.model.exposure import ExposureRules
 from jikimi.model.match import FloodRule
 from jikimi.model.signin import SignInRules
-from jikimi.ports.enforcement import Actions, Appeals
+from jikimi.ports.enforcement import ActionRunner, Actions, Appeals
 from jikimi.ports.evidence import Evidence, EvidenceKeys, Renderer, Vault
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Log, Tally, Totals
@@ -39,11 +39,11 @@ from jikimi.ports.review import Decisions, Exposures, Notes, Skips, UserReports
 from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, Provider, Visit
 
 __all__ = [
-    "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Counters", "Decisions", "Decoder",
-    "Entries", "Evidence", "EvidenceKeys", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log",
-    "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "People", "Prover", "Provider", "Questions", "Reader",
-    "Renderer", "Replies", "Reply", "Scans", "Sessions", "SignInTries", "Signals", "Skips", "Snapshots", "Store",
-    "Tallied", "Tally", "Totals", "Tx", "UserReports", "Vault", "Visit",
+    "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Counters",
+    "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Index", "Invitations", "Jobs",
+    "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "People", "Prover", "Provider",
+    "Questions", "Reader", "Renderer", "Replies", "Reply", "Scans", "Sessions", "SignInTries", "Signals", "Skips",
+    "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports", "Vault", "Visit",
 ]  # fmt: skip
 
 
@@ -68,3 +68,5 @@ class Kit:
     ids: Callable[[str], str]
     entropy: Callable[[int], bytes]
     log: Log
+    platform: ActionRunner | None = None
+    """None where no webhook is set: actions wait."""

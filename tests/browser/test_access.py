@@ -50,9 +50,11 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Busy]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(busy: Busy, chromium: Browser, language: str, scheme: str) -> None:
     staff = busy.desk.staff
+    with busy.desk.kit.store.read() as tx:
+        (action,) = tx.actions.list(limit=1)
     pages = {
         staff.reviewer: ["queue", f"cases/{busy.taken}", f"cases/{busy.decided}", "queue?severity=2", "me", "nowhere"],
-        staff.lead: ["overview", "second", f"cases/{busy.proposed}"],
+        staff.lead: ["overview", "second", f"cases/{busy.proposed}", "deliveries", f"deliveries/{action.id}"],
         staff.administrator: ["people"],
     }
     for person, paths in pages.items():

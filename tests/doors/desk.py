@@ -69,6 +69,7 @@ def serving(kit: Kit) -> Iterator[str]:
     """Serve the desk from a thread; its address."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # whoever comes before the server is up waits for it
         server = uvicorn.Server(
             uvicorn.Config(build_desk(kit), log_config=None, access_log=False, lifespan="off", ws="none")
         )

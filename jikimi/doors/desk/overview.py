@@ -12,6 +12,7 @@ from jikimi.doors.desk.language import Clockwork, language_of
 from jikimi.doors.desk.page import page
 from jikimi.doors.desk.plots import plot
 from jikimi.doors.desk.routing import Route, member
+from jikimi.flows.enforce import outbox
 from jikimi.flows.expose import totals
 from jikimi.flows.overview import overview
 from jikimi.model.overview import STEPS
@@ -28,6 +29,7 @@ def show(kit: Kit, request: Request, person: Person | None) -> Response:
         request,
         "overview.html",
         found=found,
+        outbox=outbox(kit),
         volumes=plot([day.opened for day in found.days], dates, [day.decided for day in found.days]),
         times=plot(found.times.counts, _classes(Clockwork(language, person))),
         classes=_classes(Clockwork(language, person)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jikimi.doors.desk import assets, case, me, overview, people, pictures, queue, signin
+from jikimi.doors.desk import assets, case, deliveries, me, overview, people, pictures, queue, signin
 from jikimi.doors.desk.page import go
 from jikimi.doors.desk.routing import Route, Rule
 from jikimi.model.people import Permission, Person
@@ -14,6 +14,7 @@ from jikimi.ports import Kit
 _FIRST = {
     Permission.QUEUE: "/desk/queue",
     Permission.OVERVIEW: "/desk/overview",
+    Permission.DELIVERIES: "/desk/deliveries",
 }
 """Where a person lands: the first of these that they may see."""
 
@@ -39,4 +40,5 @@ ROUTES: tuple[Route, ...] = (
     *case.ROUTES,
     *pictures.ROUTES,
     *overview.ROUTES,
+    *deliveries.ROUTES,
 )

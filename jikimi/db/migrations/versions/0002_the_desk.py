@@ -244,7 +244,7 @@ def upgrade() -> None:
         sa.Column("case_id", sa.Text(), nullable=False),
         sa.Column("decision_id", sa.Text(), nullable=True),
         sa.Column("place", sa.Integer(), nullable=False, comment="order within the case, from 1"),
-        sa.Column("verb", sa.Text(), nullable=False),
+        sa.Column("verb", sa.Text(), nullable=True, comment="null: tells how an appeal has ended"),
         sa.Column("targets", JsonText(), nullable=False),
         sa.Column("reasons", JsonText(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False, comment="idempotency key: the same for every try"),
