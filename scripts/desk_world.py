@@ -54,30 +54,40 @@ def at(kit: Kit, moment: datetime) -> Kit:
     )
 
 
-def hire_all(kit: Kit, language: str = "en", zone: str = "UTC") -> Staff:
+_NAMES = {
+    "reviewer": ("haneul", Role.REVIEWER),
+    "colleague": ("minjae", Role.REVIEWER),
+    "lead": ("sora", Role.LEAD),
+    "legal": ("jiwoo", Role.LEGAL),
+    "auditor": ("dohyun", Role.AUDITOR),
+    "administrator": ("yuna", Role.ADMINISTRATOR),
+}
+
+
+def hire_all(kit: Kit) -> Staff:
     """One person of each role, and a second reviewer."""
-
-    def hire(name: str, role: Role) -> Person:
-        person = Person(
-            id=PersonId(kit.ids("person")),
-            name=name,
-            pseudonym=f"moderator-{kit.entropy(2).hex()}",
-            roles=frozenset({role}),
-            created_at=kit.clock(),
-            language=language,
-            time_zone=zone,
-        )
-        with kit.store.begin() as tx:
+    people = {place: _hire(kit, name, role) for place, (name, role) in _NAMES.items()}
+    with kit.store.begin() as tx:
+        for person in people.values():
             tx.people.add(person)
-        return person
+    return Staff(**people)
 
-    return Staff(
-        reviewer=hire("haneul", Role.REVIEWER),
-        colleague=hire("minjae", Role.REVIEWER),
-        lead=hire("sora", Role.LEAD),
-        legal=hire("jiwoo", Role.LEGAL),
-        auditor=hire("dohyun", Role.AUDITOR),
-        administrator=hire("yuna", Role.ADMINISTRATOR),
+
+def staff_of(kit: Kit) -> Staff | None:
+    """The people who were hired already."""
+    with kit.store.read() as tx:
+        people = {place: tx.people.named(name) for place, (name, _) in _NAMES.items()}
+    known = {place: person for place, person in people.items() if person is not None}
+    return Staff(**known) if len(known) == len(_NAMES) else None
+
+
+def _hire(kit: Kit, name: str, role: Role) -> Person:
+    return Person(
+        id=PersonId(kit.ids("person")),
+        name=name,
+        pseudonym=f"moderator-{kit.entropy(4).hex()}",
+        roles=frozenset({role}),
+        created_at=kit.clock(),
     )
 
 

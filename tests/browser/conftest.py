@@ -113,6 +113,7 @@ def signed_in(
         context.add_cookies([{"name": COOKIE, "value": session_for(desk.kit, person), "url": desk.address}])
     watch = Watch(address=desk.address, expected=expected)
     watch.over(context)
+    context.set_default_timeout(20_000)
     page = context.new_page()
     try:
         yield page, watch

@@ -28,7 +28,7 @@ def test_the_first_page_is_light_and_asks_nobody_else(desk: Desk, chromium: Brow
     upload(desk.kit, known_picture(3, 0))
     answers: list[Response] = []
     with signed_in(chromium, desk, desk.staff.reviewer) as (page, _):
-        page.on("response", answers.append)
+        page.on("response", lambda answer: answers.append(answer))
         page.goto("/desk/queue")
         page.wait_for_load_state("networkidle")
         weight = sum(len(answer.body()) for answer in answers if answer.status == 200)

@@ -42,7 +42,7 @@ def test_a_session_of_known_matches_shows_no_picture(desk: Desk, chromium: Brows
         upload(desk.kit, original, account=f"user-{number}")
     answers: list[Response] = []
     with signed_in(chromium, desk, desk.staff.reviewer) as (page, _):
-        page.on("response", answers.append)
+        page.on("response", lambda answer: answers.append(answer))
         page.goto("/desk/queue")
         for label in ("1", "4", "5", "6"):
             page.keyboard.press("n")
@@ -72,7 +72,7 @@ def test_a_picture_lasts_as_long_as_the_key_is_held(desk: Desk, chromium: Browse
     case_id = upload(desk.kit, original)
     answers: list[Response] = []
     with signed_in(chromium, desk, desk.staff.reviewer) as (page, _):
-        page.on("response", answers.append)
+        page.on("response", lambda answer: answers.append(answer))
         page.goto(f"/desk/cases/{case_id}")
         page.locator(f"[name=level][value={level}]").check()
         _hold(page)

@@ -16,7 +16,7 @@ _CONFLICT = ("409", "400")
 
 def _fill(page: Page, note: str) -> None:
     page.get_by_label("Other harm").check()
-    page.get_by_label("Remove", exact=True).check()
+    page.get_by_label("Remove").check()
     page.get_by_label("Note", exact=True).fill(note)
 
 

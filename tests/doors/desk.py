@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,7 @@ from jikimi.flows.session import begin_session
 from jikimi.model.people import Person
 from jikimi.model.signin import Proof, Visitor
 from jikimi.ports import Kit, Log
-from scripts.desk_world import Staff, fill_banks, hire_all
+from scripts.desk_world import Staff, fill_banks, hire_all, staff_of
 
 MORNING = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -80,14 +84,35 @@ def serving(kit: Kit) -> Iterator[str]:
 @contextmanager
 def open_desk(data: Path, database_url: str = "", **changes: Any) -> Iterator[Desk]:
     """An installation with banks and people, and its desk; `changes` replace parts of its kit."""
+    if not database_url:
+        shutil.copytree(_prepared(), data)
+    with _open(data, database_url, **changes) as (kit, clock):
+        staff = staff_of(kit) or _prepare(kit)
+        with serving(kit) as address:
+            yield Desk(kit=kit, clock=clock, staff=staff, address=address)
+
+
+@contextmanager
+def _open(data: Path, database_url: str, **changes: Any) -> Iterator[tuple[Kit, RunningClock]]:
     settings = Settings.load(data=data, database_url=database_url or None, decode_workers=1)
     with open_kit(settings, plain_log()) as kit:
         clock = RunningClock()
-        kit = replace(kit, clock=clock, **changes)
-        fill_banks(kit, 1)
-        staff = hire_all(kit)
-        with serving(kit) as address:
-            yield Desk(kit=kit, clock=clock, staff=staff, address=address)
+        yield replace(kit, clock=clock, **changes), clock
+
+
+def _prepare(kit: Kit) -> Staff:
+    fill_banks(kit, 1)
+    return hire_all(kit)
+
+
+@cache
+def _prepared() -> Path:
+    """An installation that is made once for all tests of a process and copied for each."""
+    folder = Path(tempfile.mkdtemp(prefix="jikimi-desk-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with _open(folder / "data", "") as (kit, _):
+        _prepare(kit)
+    return folder / "data"
 
 
 def session_for(kit: Kit, person: Person) -> str:
