@@ -114,7 +114,8 @@ class Settings(BaseSettings):
     def _origin(cls, value: str) -> str:
         parts = urlsplit(value)
         is_local = parts.scheme == "http" and parts.hostname == "localhost"
-        if value and (value != f"{parts.scheme}://{parts.netloc}" or not (parts.scheme == "https" or is_local)):
+        is_plain = bool(parts.hostname) and value == f"{parts.scheme}://{parts.netloc}"
+        if value and not (is_plain and (parts.scheme == "https" or is_local)):
             raise ValueError("write https://name or https://name:port, without a path (http only for localhost)")
         return value
 

@@ -13,7 +13,7 @@ from jikimi.flows.question import ask, take
 from jikimi.flows.welcome import CodeSetup, check_password, set_up_codes
 from jikimi.model.bank import Category
 from jikimi.model.errors import Refused
-from jikimi.model.people import Person, checked_choice
+from jikimi.model.people import NO_HARM, Person, checked_choice
 from jikimi.model.signin import (
     Credentials,
     Passkey,
@@ -143,7 +143,7 @@ def choose(kit: Kit, by: Signed, untrusted_language: str, untrusted_zone: str) -
 
 def opt_out(kit: Kit, by: Signed, kinds: Iterable[Category]) -> Person:
     """Say which kinds of harm one is never to be given; no reason is asked for, and no kind is written down."""
-    return _change(kit, by, "person.opted", opt_outs=frozenset(kinds) - {Category.CANARY})
+    return _change(kit, by, "person.opted", opt_outs=frozenset(kinds) - NO_HARM)
 
 
 def _change(kit: Kit, by: Signed, verb: str, **changes: str | frozenset[Category]) -> Person:

@@ -24,6 +24,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 _PERSON_NAME = 64
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 LANGUAGES = ("en", "ko")
+NO_HARM = frozenset({Category.ALLOW, Category.CANARY})
+"""Categories that no case is about, so that nobody has to opt out of them."""
 
 
 class Scope(StrEnum):

@@ -17,11 +17,11 @@ from jikimi.doors.shared.errors import status_of
 from jikimi.flows import me, welcome
 from jikimi.model.bank import Category
 from jikimi.model.errors import Refused
-from jikimi.model.people import Person
+from jikimi.model.people import NO_HARM, Person
 from jikimi.ports import Kit
 
 _HERE = "/desk/me"
-_KINDS = tuple(kind for kind in Category if kind is not Category.CANARY)
+_KINDS = tuple(kind for kind in Category if kind not in NO_HARM)
 
 
 def _show(kit: Kit, request: Request, person: Person | None) -> Response:

@@ -100,6 +100,6 @@ def _is_secure(kit: Kit) -> bool:
 def _browser(untrusted_agent: str) -> str:
     """A browser in words: enough to recognise one's own, no more than that."""
     agent = untrusted_agent[:400]
-    browser = next((name for mark, name in _BROWSERS if re.search(rf"\b{mark}\w*/", agent)), "Browser")
+    browser = next((name for mark, name in _BROWSERS if re.search(rf"{mark}\w*/", agent)), "Browser")
     system = next((name for mark, name in _SYSTEMS if mark in agent), "")
     return f"{browser} on {system}" if system else browser
