@@ -45,7 +45,7 @@ def test_scripts_in_strings_are_text(desk: Desk, chromium: Browser) -> None:
         expect(page.locator("main img")).to_have_count(0)
         page.get_by_label("Other harm").check()
         page.get_by_label("Suspend the account").check()
-        page.get_by_label("Note", exact=True).fill(_MARKS[3])
+        page.locator("[data-key=note]").fill(_MARKS[3])
         page.get_by_role("button", name="Decide").click()
         expect(page.get_by_text("It can be undone until")).to_be_visible()
         expect(page.locator("#decisions + .one .quote")).to_have_text(_MARKS[3])

@@ -17,7 +17,7 @@ _CONFLICT = ("409", "400")
 def _fill(page: Page, note: str) -> None:
     page.get_by_label("Other harm").check()
     page.get_by_label("Remove").check()
-    page.get_by_label("Note", exact=True).fill(note)
+    page.locator("[data-key=note]").fill(note)
 
 
 def _open(desk: Desk, page: Page, case_id: CaseId) -> None:
@@ -37,7 +37,7 @@ def test_a_second_tab_changes_nothing_and_loses_no_note(desk: Desk, chromium: Br
         expect(page.get_by_text("It can be undone until")).to_be_visible()
         other.get_by_role("button", name="Decide").click()
         expect(other.get_by_role("alert")).to_contain_text("This case has changed")
-        expect(other.locator("body")).to_contain_text("an hour of work")
+        expect(other.get_by_role("alert").locator("textarea")).to_have_value("an hour of work")
         other.go_back()
         other.go_forward()
     assert [one.choice.note for one in look(desk.kit, desk.staff.reviewer, case_id).decisions] == ["the first tab"]
@@ -52,9 +52,9 @@ def test_a_lease_that_ended_keeps_the_note_in_the_form(desk: Desk, chromium: Bro
         desk.clock.move(minutes=11)
         page.get_by_role("button", name="Decide").click()
         expect(page.get_by_role("alert")).to_contain_text("Your time with this case is over")
-        expect(page.get_by_label("Note", exact=True)).to_have_value("nearly done")
+        expect(page.locator("[data-key=note]")).to_have_value("nearly done")
         page.get_by_role("button", name="Take this case").click()
-        expect(page.get_by_label("Note", exact=True)).to_have_value("nearly done")
+        expect(page.locator("[data-key=note]")).to_have_value("nearly done")
         _fill(page, "nearly done")
         page.get_by_role("button", name="Decide").click()
         expect(page.get_by_text("It can be undone until")).to_be_visible()

@@ -18,6 +18,7 @@ from typing import Any
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jikimi.app import open_kit
 from jikimi.config import Settings
@@ -64,15 +65,39 @@ def plain_log() -> Log:
     return log
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """Everything that was sent in one answer."""
+
+    path: str
+    body: bytes
+
+
+def _kept(app: ASGIApp, sent: list[Sent]) -> ASGIApp:
+    """The same application, with every byte that it sends kept."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        body = bytearray()
+
+        async def keep(message: Message) -> None:
+            body.extend(message.get("body", b""))
+            await send(message)
+
+        await app(scope, receive, keep)
+        sent.append(Sent(path=scope["path"], body=bytes(body)))
+
+    return answer
+
+
 @contextmanager
-def serving(kit: Kit) -> Iterator[str]:
-    """Serve the desk from a thread; its address."""
+def serving(kit: Kit, sent: list[Sent] | None = None) -> Iterator[str]:
+    """Serve the desk from a thread; its address. What it sends is added to `sent`."""
+    desk = build_desk(kit)
+    app = desk if sent is None else _kept(desk, sent)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()  # whoever comes before the server is up waits for it
-        server = uvicorn.Server(
-            uvicorn.Config(build_desk(kit), log_config=None, access_log=False, lifespan="off", ws="none")
-        )
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
@@ -83,13 +108,13 @@ def serving(kit: Kit) -> Iterator[str]:
 
 
 @contextmanager
-def open_desk(data: Path, database_url: str = "", **changes: Any) -> Iterator[Desk]:
+def open_desk(data: Path, database_url: str = "", *, sent: list[Sent] | None = None, **changes: Any) -> Iterator[Desk]:
     """An installation with banks and people, and its desk; `changes` replace parts of its kit."""
     if not database_url:
         shutil.copytree(_prepared(), data)
     with _open(data, database_url, **changes) as (kit, clock):
         staff = staff_of(kit) or _prepare(kit)
-        with serving(kit) as address:
+        with serving(kit, sent) as address:
             yield Desk(kit=kit, clock=clock, staff=staff, address=address)
 
 
