@@ -116,7 +116,7 @@ def _done(
     try:
         act(person)
     except Refused as refusal:
-        if refusal.code in ("case_unknown", "permission_missing"):
+        if refusal.code == "case_unknown":
             raise
         return show_case(kit, request, person, where, Told(refusal=refusal))
     return go(f"/desk/cases/{where}" + (f"?{urlencode({'sent': draft})}" if draft else ""))
