@@ -20,7 +20,7 @@ def test_nothing_is_left_in_english() -> None:
 def test_a_translation_has_the_places_of_its_original() -> None:
     for message in updated("ko"):
         original = message.id if isinstance(message.id, str) else message.id[-1]
-        korean = message.string if isinstance(message.string, str) else message.string[-1]
+        korean = message.string if isinstance(message.string, str) else (message.string or [""])[-1]
         if original:
             assert sorted(_PLACE.findall(original)) == sorted(_PLACE.findall(korean)), original
 
