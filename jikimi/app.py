@@ -29,6 +29,7 @@ from jikimi.engine.on_demand import IndexOnDemand
 from jikimi.engine.pattern import alter, paint
 from jikimi.flows.account import write_totals
 from jikimi.flows.canary import Canary, Sighting, is_fresh, prepare, send
+from jikimi.flows.enforce import deliver
 from jikimi.flows.evidence import sweep_orphans
 from jikimi.flows.evidence_key import rewrap, settle_key
 from jikimi.flows.index import follow, open_index, renew
@@ -37,8 +38,13 @@ from jikimi.flows.recheck import recheck, sweep
 from jikimi.flows.scan import RECHECK
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.ids import ENTROPY_BYTES, new_id
+from jikimi.model.job import ENFORCE
+from jikimi.plugs.actions.keys import WebhookKeys
+from jikimi.plugs.actions.webhook import Webhook
 from jikimi.plugs.blobs.objects import ObjectBlobs
 from jikimi.plugs.front_door import ask_front_door
+from jikimi.plugs.identity.client import ProviderSettings
+from jikimi.plugs.identity.proofs import Proofs
 from jikimi.ports import Kit, Log, Reader
 from jikimi.vault.keys import KeyFolder
 from jikimi.vault.seal import Vault
@@ -53,6 +59,9 @@ _STALE = timedelta(seconds=15)
 _RENEW_SECONDS = 5.0
 _JOBS_SECONDS = 2.0
 _SWEEP_SECONDS = 3600.0
+_ENFORCE_SECONDS = 1.0
+_ENFORCERS = 6
+"""Threads that may wait for the platform at once."""
 _KEY_SECONDS = 60.0
 """How often a node looks whether evidence is to be sealed to another key."""
 
@@ -85,15 +94,46 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             snapshots=SnapshotFolder(settings.data / "index", store.identity(), index),
             tally=MemoryTally(),
             flood=settings.flood,
+            prover=Proofs(
+                settings.origin,
+                ProviderSettings(
+                    issuer=settings.oidc_issuer,
+                    client_id=settings.oidc_client_id,
+                    client_secret_file=settings.oidc_client_secret_file,
+                    name=settings.oidc_name,
+                ),
+            ),
+            sign_in=settings.sign_in,
+            review=settings.review,
+            exposure=settings.exposure,
             clock=_now,
             ids=lambda prefix: new_id(prefix, _now(), secrets.token_bytes(ENTROPY_BYTES)),
             entropy=secrets.token_bytes,
             log=log or make_log(settings),
+            platform=webhook_of(settings),
         )
         stack.callback(write_totals, kit)
         with suppress(JikimiError):  # a node that cannot keep a key still checks uploads; the task says what is wrong
             settle_key(kit)
         yield kit
+
+
+def webhook_of(settings: Settings) -> Webhook | None:
+    """Build what tells the platform; nothing where no webhook is set."""
+    if not settings.webhook_url:
+        return None
+    return Webhook(
+        url=settings.webhook_url,
+        keys=webhook_keys_of(settings),
+        seconds=settings.webhook_timeout_seconds,
+        clock=_now,
+    )
+
+
+def webhook_keys_of(settings: Settings) -> WebhookKeys:
+    """Build what knows the keys that sign webhooks."""
+    _make_folder(settings.data)
+    return WebhookKeys(settings.webhook_keys, settings.data, secrets.token_bytes)
 
 
 def _make_decoder(settings: Settings) -> Decoder:
@@ -127,10 +167,11 @@ class Service:
         import uvicorn
 
         from jikimi.doors.api.app import build_api
+        from jikimi.doors.desk.app import beside, build_desk
 
         self._server = uvicorn.Server(
             uvicorn.Config(
-                build_api(kit, self.problems, VERSION),
+                beside(build_desk(kit), build_api(kit, self.problems, VERSION)),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -148,6 +189,7 @@ class Service:
                 Task(name="renew", every=_RENEW_SECONDS, run=lambda: renew(kit)),
                 Task(name="forget", every=_SWEEP_SECONDS, run=lambda: forget(kit)),
                 Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),
+                *enforcers(kit),
                 Task(name="orphans", every=_SWEEP_SECONDS, run=lambda: sweep_orphans(kit)),
                 Task(name="evidence_key", every=_KEY_SECONDS, run=lambda: settle_key(kit)),
                 Task(name="rewrap", every=_SWEEP_SECONDS, run=lambda: rewrap(kit)),
@@ -157,6 +199,7 @@ class Service:
     def run(self) -> None:
         """Serve until a signal says to stop."""
         self._kit.index.sizes()  # opens it, before the first caller has to wait for that
+        _ = self._kit.prover.passkeys  # loads its library, for the same reason
         self.worker.start()
         # The server hands the signal that stopped it back to us: leave in order, not by dying of it.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -194,6 +237,16 @@ class Service:
         self._vitals.sighting = send(
             self._kit, self._canary, lambda picture, key: ask_front_door(self.address, picture, key)
         )
+
+
+def enforcers(kit: Kit) -> list[Task]:
+    """Tasks that tell the platform, several so that a slow answer holds up one case only; none without a webhook."""
+    if kit.platform is None:
+        return []
+    return [
+        Task(name=f"enforce-{number}", every=_ENFORCE_SECONDS, run=lambda: run_due_jobs(kit, {ENFORCE: deliver}))
+        for number in range(_ENFORCERS)
+    ]
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, PositiveFloat, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from jikimi.model.case import Targets
+from jikimi.model.decision import ReviewRules, TwoPerson
 from jikimi.model.errors import Refused
+from jikimi.model.exposure import ExposureRules
 from jikimi.model.match import FloodRule
 from jikimi.model.media import Limits
+from jikimi.model.signin import SignInRules
 
 FILE_NAME = "jikimi.toml"
 _MIB = 1024 * 1024
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def default_data() -> Path:
@@ -44,6 +50,16 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8600, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    desk_origin: str = Field(
+        "", description="https://… under which browsers reach the pages; empty: http://localhost with the port."
+    )
+    session_idle_minutes: float = Field(30.0, gt=0, le=720, description="Unused for so long, a session ends.")
+    session_hours: float = Field(12.0, gt=0, le=168, description="A session ends after so long in any case.")
+    invitation_hours: float = Field(72.0, gt=0, le=720, description="How long a one-time link can be used.")
+    oidc_issuer: str = Field("", description="Identity provider (OpenID Connect) as its own issuer; empty: none.")
+    oidc_client_id: str = Field("", description="Under what the provider knows this installation.")
+    oidc_client_secret_file: Path | None = Field(None, description="File with the client's secret, if it has one.")
+    oidc_name: str = Field("", description="What people call the provider; empty: its host.")
     max_upload_mib: int = Field(64, ge=1, le=4096, description="Larger uploads are `unchecked: too_large`. MiB.")
     max_pixels: int = Field(64_000_000, ge=10_000, description="Pixels of one picture. More: `too_many_pixels`.")
     max_frames: int = Field(100, ge=1, le=10_000, description="Frames or pages of one file. More: `too_many_frames`.")
@@ -60,7 +76,54 @@ class Settings(BaseSettings):
     )
     flood_minutes: float = Field(10.0, gt=0, description="The window of flood_limit.")
     canary_seconds: float = Field(60.0, gt=0, description="How often the canary is sent.")
+    webhook_plain_http: bool = Field(False, description="true lets webhook_url be http to another machine.")
+    webhook_url: str = Field(
+        "", description="Where the platform hears what to do: https, or http to this machine. Empty: actions wait."
+    )
+    webhook_keys: str = Field(
+        "",
+        description="Keys that sign, newest first, with commas between: each a value, or file: and a path with one key "
+        "a line. Empty: `webhook.keys` in the data folder, made at the first use.",
+    )
+    webhook_timeout_seconds: float = Field(10.0, gt=0, le=60, description="Time for one answer of the platform.")
+    lease_minutes: float = Field(
+        10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."
+    )
+    undo_minutes: float = Field(30.0, ge=0, description="How long a decision can be undone.")
+    two_person: frozenset[TwoPerson] = Field(
+        ReviewRules().two_person,
+        description="What a second person has to agree to: a list of legal_hold, bank_addition, irreversible, "
+        "suspension, false_positive.",
+    )
+    target_hours: dict[Literal["5", "4", "3", "1"], PositiveFloat] = Field(
+        {"5": 4, "4": 12, "3": 24, "1": 72},
+        description="By severity: within how many hours you want a case decided. Your own target, no law's.",
+    )
+    exposure_soft_hours: float = Field(4.0, gt=0, le=24, description="Weighted hours a day after which to advise rest.")
+    exposure_hard_hours: float = Field(5.0, gt=0, le=24, description="Weighted hours a day that may be shown.")
+    break_every_minutes: float = Field(60.0, gt=0, description="After so long with pictures a break is due.")
+    break_minutes: float = Field(10.0, gt=0, description="How long a break is.")
+    cut_off: time | Literal["never"] = Field(
+        time(16, 0), description="From this hour on no picture is shown, in each person's own time zone; or `never`."
+    )
+    longest_reveal_seconds: float = Field(60.0, gt=0, le=600, description="The longest that one look can last.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written to stderr.")
+
+    @field_validator("desk_origin")
+    @classmethod
+    def _origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        is_local = parts.scheme == "http" and parts.hostname == "localhost"
+        is_plain = bool(parts.hostname) and value == f"{parts.scheme}://{parts.netloc}"
+        if value and not (is_plain and (parts.scheme == "https" or is_local)):
+            raise ValueError("write https://name or https://name:port, without a path (http only for localhost)")
+        return value
+
+    @model_validator(mode="after")
+    def _provider(self) -> Self:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("oidc_issuer needs oidc_client_id")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -87,10 +150,37 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise Refused("settings_invalid", f"{FILE_NAME} cannot be read: {error}.") from error
 
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_private(cls, url: str, info: ValidationInfo) -> str:
+        """What is signed is not secret; who is accused of what, is."""
+        parts = urlsplit(url)
+        if not url:
+            return url
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is no http or https address")
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not info.data.get("webhook_plain_http"):
+            raise ValueError("has to be https; webhook_plain_http allows http")
+        return url
+
     @property
     def database(self) -> str:
         """The address of the database."""
         return self.database_url or f"sqlite:///{self.data.absolute()}/jikimi.db"
+
+    @property
+    def origin(self) -> str:
+        """The origin of the pages. Passkeys work on https, and on http only under the name localhost."""
+        return self.desk_origin or f"http://localhost:{self.port}"
+
+    @property
+    def sign_in(self) -> SignInRules:
+        """How long sessions and links last."""
+        return SignInRules(
+            idle=timedelta(minutes=self.session_idle_minutes),
+            longest=timedelta(hours=self.session_hours),
+            link=timedelta(hours=self.invitation_hours),
+        )
 
     @property
     def blobs(self) -> str:
@@ -123,6 +213,29 @@ class Settings(BaseSettings):
     def flood(self) -> FloodRule:
         """When a bank is held."""
         return FloodRule(limit=self.flood_limit, window=timedelta(minutes=self.flood_minutes))
+
+    @property
+    def review(self) -> ReviewRules:
+        """What holds for deciding."""
+        hours = {int(severity): timedelta(hours=value) for severity, value in self.target_hours.items()}
+        return ReviewRules(
+            two_person=self.two_person,
+            lease=timedelta(minutes=self.lease_minutes),
+            undo_window=timedelta(minutes=self.undo_minutes),
+            targets=Targets(by_severity=hours),
+        )
+
+    @property
+    def exposure(self) -> ExposureRules:
+        """What holds for looking."""
+        return ExposureRules(
+            soft_cap=timedelta(hours=self.exposure_soft_hours),
+            hard_cap=timedelta(hours=self.exposure_hard_hours),
+            work=timedelta(minutes=self.break_every_minutes),
+            rest=timedelta(minutes=self.break_minutes),
+            cut_off=None if self.cut_off == "never" else self.cut_off,
+            longest_reveal=timedelta(seconds=self.longest_reveal_seconds),
+        )
 
     @property
     def workers(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from jikimi.model.errors import JikimiError, Unavailable
 from jikimi.model.job import Job, is_last_try, next_try
@@ -66,12 +66,12 @@ class Worker:
 
 
 def run_due_jobs(kit: Kit, kinds: Mapping[str, Callable[[Kit, Job], None]]) -> int:
-    """Run jobs until none is due; how many were run."""
+    """Run jobs of these kinds until none is due; how many were run."""
     ran = 0
     while True:
         now = kit.clock()
         with kit.store.begin_beside() as tx:
-            job = tx.jobs.claim(now, now + _LEASE)
+            job = tx.jobs.claim(now, now + _LEASE, kinds)
         if job is None:
             return ran
         _run(kit, job, kinds[job.kind])
@@ -86,7 +86,7 @@ def _run(kit: Kit, job: Job, flow: Callable[[Kit, Job], None]) -> None:
             if is_last_try(job):
                 tx.jobs.bury(job, error.code)
             else:
-                tx.jobs.retry(job, next_try(job, kit.clock()), error.code)
+                tx.jobs.retry(job, _later(kit, job, error), error.code)
     except Exception as error:  # noqa: BLE001 - kept as a dead job, for people to look at
         code = error.code if isinstance(error, JikimiError) else type(error).__name__
         kit.log.error("job_failed", kind=job.kind, job=job.id, code=code, fault=repr(error))
@@ -95,3 +95,9 @@ def _run(kit: Kit, job: Job, flow: Callable[[Kit, Job], None]) -> None:
     else:
         with kit.store.begin_beside() as tx:
             tx.jobs.finish(job)
+
+
+def _later(kit: Kit, job: Job, error: Unavailable) -> datetime:
+    """When to try again: after the pause that is usual for this kind, or when we were told to come back."""
+    now, chance = kit.clock(), kit.entropy(1)[0] / 255
+    return max(next_try(job, now, chance), now + timedelta(seconds=error.retry_after))

@@ -97,7 +97,13 @@ def _settings() -> str:
 
 
 def _toml(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else f'"{value}"' if isinstance(value, str) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, frozenset):
+        return f"[{', '.join(sorted(_toml(one) for one in value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _bound(limit: object) -> str:

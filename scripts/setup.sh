@@ -65,4 +65,11 @@ else
     echo "The native kernel could not be built (it needs a C++20 compiler and Python's headers; .venv/kernel.log says more)."
     echo "jikimi runs on NumPy instead, which is slower; jikimi doctor says so."
 fi
+
+# The desk's tests drive a real browser. Without one they are skipped, and say so.
+if ! command -v chromium >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        chromium fonts-noto-cjk; } >/dev/null 2>&1 || true
+fi
+command -v chromium >/dev/null 2>&1 || echo "There is no Chromium: the tests of the desk's pages will be skipped."
 touch .venv/.ready

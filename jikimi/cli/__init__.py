@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from jikimi.cli import banks, evidence, files, records, service
+from jikimi.cli import actions, banks, evidence, files, people, records, service
 from jikimi.cli.terminal import complain
 from jikimi.model.errors import Broken, JikimiError, Unavailable
 
@@ -28,6 +28,8 @@ service.attach(app)
 files.attach(app)
 banks.attach(app)
 records.attach(app)
+actions.attach(app)
+people.attach(app)
 evidence.attach(app)
 
 

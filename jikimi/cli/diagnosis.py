@@ -16,7 +16,9 @@ from jikimi.engine.decode.lock import support
 from jikimi.engine.decode.parent import Decoder, codec_versions
 from jikimi.engine.signals import pdq
 from jikimi.flows.account import verify_audit
+from jikimi.flows.enforce import outbox
 from jikimi.flows.evidence_key import key_states
+from jikimi.model.action import ActionState
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.ports import Kit
 
@@ -95,6 +97,7 @@ def _folder(settings: Settings) -> Finding:
 def _records(kit: Kit) -> Iterator[Finding]:
     with kit.store.read() as tx:
         banks, jobs = tx.banks.all(), tx.jobs.counts()
+    yield from _enforcement(kit)
     flooded = [bank.policy.name for bank in banks if bank.flooded_at]
     yield Finding(check="records", ok=True, finding=f"{len(banks)} banks, {jobs.get('waiting', 0)} jobs waiting")
     yield Finding(check="dead jobs", ok=not jobs.get("dead"), finding=f"{jobs.get('dead', 0)}")
@@ -107,6 +110,19 @@ def _records(kit: Kit) -> Iterator[Finding]:
     yield Finding(
         check="audit", ok=not report.mistake, finding=report.mistake or f"{report.events} events, the chain holds"
     )
+
+
+def _enforcement(kit: Kit) -> Iterator[Finding]:
+    standing = outbox(kit)
+    waiting, dead = (standing.counts.get(state, 0) for state in (ActionState.WAITING, ActionState.DEAD))
+    since = f", the oldest since {standing.oldest_waiting:%Y-%m-%d %H:%M} UTC" if standing.oldest_waiting else ""
+    if standing.is_connected:
+        yield Finding(check="webhook", ok=True, finding=f"{waiting} actions wait{since}")
+    else:
+        told = "no webhook_url is set: the platform is told nothing"
+        yield Finding(check="webhook", ok=not waiting, finding=f"{told}; {waiting} actions wait{since}")
+    if dead:
+        yield Finding(check="dead actions", ok=False, finding=f"{dead}; `jikimi action list --state dead` shows them")
 
 
 def _evidence_key(kit: Kit) -> Finding:

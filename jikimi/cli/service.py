@@ -33,6 +33,7 @@ def up(
 
     settings = settings_of(data, host=host, port=port)
     listening = listen(settings.host, settings.port)
+    settings = settings.model_copy(update={"port": listening.getsockname()[1]})
     with listening, open_kit(settings) as kit:
         service = Service(settings, kit, listening)
         say(f"jikimi serves on {service.address}  (data folder {settings.data})")
@@ -44,9 +45,22 @@ def up(
             _say_demo(prepare_demo(kit, settings.data), service.address)
         else:
             say("    a key         jikimi key create NAME --scope scan")
+        _say_desk(kit)
         _say_recovery(kit)
         say("Stop with Ctrl-C.")
         service.run()
+
+
+def _say_desk(kit: Kit) -> None:
+    """Where people sign in; while there is nobody, the link by which the first of them comes in."""
+    from jikimi.flows.people import first_link
+
+    link = first_link(kit)
+    if link is None:
+        say(f"    the desk      {kit.prover.origin}/desk")
+        return
+    say("    the desk      nobody can sign in yet; open this link, which works once, and set up yourself:")
+    say(f"                  {link.address}")
 
 
 def doctor(data: Data = None, as_json: Json = False) -> None:

@@ -41,6 +41,11 @@ class SqlAudit:
         row = self._connection.execute(select(clocks).where(clocks.c.name == _CLOCK)).one_or_none()
         return AuditHead() if row is None else AuditHead(seq=row.number, digest=row.digest)
 
+    def newest(self, object_: str, limit: int) -> tuple[AuditEvent, ...]:
+        """The newest events about one object, in order."""
+        found = select(audit).where(audit.c.object == object_).order_by(audit.c.seq.desc()).limit(limit)
+        return tuple(reversed([_event(row) for row in self._connection.execute(found)]))
+
     def events(self, object_: str | None = None) -> Iterator[AuditEvent]:
         """All events in order, or those about one object; `Broken` if one was made unreadable."""
         query = select(audit).order_by(audit.c.seq)

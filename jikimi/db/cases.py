@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
-from jikimi.db.schema import case_links, cases
+from jikimi.db.schema import case_links, cases, skips
 from jikimi.model.bank import Category
-from jikimi.model.case import Case, CaseState, Origin
+from jikimi.model.case import WAITING, Case, CaseState, Origin
 from jikimi.model.errors import Broken
 from jikimi.model.ids import CaseId, PersonId
+from jikimi.model.queue import Eyes, Filter
 
 _CONTENT, _ACCOUNT = "content", "account"
+_REFS_A_QUERY = 500
 
 
 class SqlCases:
@@ -23,31 +26,72 @@ class SqlCases:
         self._connection = connection
 
     def open_for(self, *, contents: Sequence[str], accounts: Sequence[str]) -> Case | None:
-        """The oldest open case that holds one of these contents or accounts."""
-        links = or_(
-            and_(case_links.c.what == _CONTENT, case_links.c.ref.in_(contents)),
-            and_(case_links.c.what == _ACCOUNT, case_links.c.ref.in_(accounts)),
-        )
-        found = (
-            select(cases).join(case_links).where(links, cases.c.state == CaseState.OPEN).order_by(cases.c.id).limit(1)
-        )
-        return next(iter(self._cases(found)), None)
+        """The oldest open case that holds one of these contents or accounts, without its links.
+
+        Links are found first, by their index: asked for the oldest case at once, a database may walk through all.
+        """
+        return self._first(self._linked(contents, accounts), [CaseState.OPEN])
+
+    def holding(self, sha256: str) -> Case | None:
+        """The case that a content belongs to, without its links: one that waits, else the one decided last."""
+        linked = self._linked([sha256], [])
+        return self._first(linked, WAITING) or self._first(linked, [CaseState.DECIDED], newest=True)
 
     def add(self, case: Case) -> None:
         """Store a new case."""
         self._connection.execute(insert(cases).values({"id": case.id, "opened_at": case.opened_at, **_columns(case)}))
-        self._connection.execute(insert(case_links), _links(case))
+        self.link(case)
 
     def update(self, case: Case) -> None:
-        """Store a case that has moved on by one version; `Broken` if somebody else has moved it meanwhile."""
-        stored = next(iter(self._cases(select(cases).where(cases.c.id == case.id))), None)
-        if stored is None or stored.version != case.version - 1:
+        """Store a case that has moved on by one version; `Broken` if somebody else has moved it meanwhile.
+
+        Its links are not looked at: a case may have thousands. New ones are stored by `link`.
+        """
+        before = update(cases).where(cases.c.id == case.id, cases.c.version == case.version - 1)
+        if self._connection.execute(before.values(_columns(case))).rowcount != 1:
             raise Broken("case_version", f"Case {case.id} was changed meanwhile.")
-        self._connection.execute(update(cases).where(cases.c.id == case.id).values(_columns(case)))
-        known = {(link["what"], link["ref"]) for link in _links(stored)}
-        new = [link for link in _links(case) if (link["what"], link["ref"]) not in known]
-        if new:
-            self._connection.execute(insert(case_links), new)
+
+    def keep(self, case: Case) -> None:
+        """Store who works on a case, and when it was touched last. The version stays."""
+        names = ("updated_at", "assignee", "lease_until", "target_at")
+        values = {name: getattr(case, name) for name in names}
+        self._connection.execute(update(cases).where(cases.c.id == case.id).values(values))
+
+    def link(self, case: Case) -> int:
+        """Store those links that are not there yet; how many contents were new."""
+        new = 0
+        for link in _links(case):
+            stored = self._connection.execute(self._insert(case_links).values(link).on_conflict_do_nothing())
+            new += stored.rowcount if link["what"] == _CONTENT else 0
+        return new
+
+    def sharing(self, case: Case, limit: int) -> tuple[Case, ...]:
+        """Other cases with one of this case's contents, newest first, without their links."""
+        linked = self._linked(case.contents[:_REFS_A_QUERY], [])
+        found = select(cases).where(cases.c.id.in_(linked), cases.c.id != case.id)
+        return self._heads(found.order_by(cases.c.id.desc()).limit(limit))
+
+    def of_account(self, account: str, limit: int) -> tuple[Case, ...]:
+        """Cases that an account belongs to, newest first, without their links."""
+        found = select(cases).where(cases.c.id.in_(self._linked([], [account])))
+        return self._heads(found.order_by(cases.c.id.desc()).limit(limit))
+
+    def some(self, ids: Collection[CaseId]) -> tuple[Case, ...]:
+        """These cases, newest first, without their links."""
+        return self._heads(select(cases).where(cases.c.id.in_(ids)).order_by(cases.c.id.desc()))
+
+    def queue(self, wanted: Filter, eyes: Eyes, *, limit: int, after: CaseId | None = None) -> tuple[Case, ...]:
+        """A page of the queue, gravest first, then by target: without links, which nobody reads there."""
+        found = self._wanted(select(cases), wanted, eyes)
+        last = None if after is None else self.get(after)
+        if last is not None:
+            found = found.where(_behind(last))
+        in_order = (cases.c.severity.desc(), cases.c.target_at, cases.c.id)
+        return self._heads(found.order_by(*in_order).limit(limit))
+
+    def count(self, wanted: Filter, eyes: Eyes) -> int:
+        """How many cases the whole queue has."""
+        return int(self._connection.execute(self._wanted(select(func.count(cases.c.id)), wanted, eyes)).scalar_one())
 
     def get(self, case_id: CaseId) -> Case | None:
         """One case."""
@@ -60,13 +104,64 @@ class SqlCases:
             query = query.where(cases.c.id < before)
         return self._cases(query)
 
-    def _cases(self, query: Any) -> tuple[Case, ...]:
+    def assigned_to(self, person_id: PersonId) -> tuple[Case, ...]:
+        """The cases that somebody has taken."""
+        return self._cases(select(cases).where(cases.c.assignee == person_id).order_by(cases.c.id))
+
+    def _wanted(self, query: Select[Any], wanted: Filter, eyes: Eyes) -> Select[Any]:
+        query = query.where(cases.c.state.in_(wanted.states))
+        for column, value in (
+            (cases.c.kind, wanted.kind),
+            (cases.c.severity, wanted.severity),
+            (cases.c.origin, wanted.origin),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if wanted.state is not CaseState.DECIDED:
+            query = query.where(cases.c.state != CaseState.DECIDED)  # in the words of the index
+        if wanted.mine:
+            query = query.where(cases.c.assignee == eyes.person_id, cases.c.lease_until > eyes.now)
+        if eyes.hidden:
+            query = query.where(cases.c.kind.not_in(sorted(eyes.hidden)))
+        skipped = select(skips.c.case_id).where(skips.c.person_id == eyes.person_id, skips.c.at > eyes.skipped_since)
+        return query.where(cases.c.id.not_in(skipped))
+
+    def _linked(self, contents: Sequence[str], accounts: Sequence[str]) -> Select[Any]:
+        return select(case_links.c.case_id).where(
+            or_(
+                and_(case_links.c.what == _CONTENT, case_links.c.ref.in_(contents)),
+                and_(case_links.c.what == _ACCOUNT, case_links.c.ref.in_(accounts)),
+            )
+        )
+
+    def _first(self, linked: Select[Any], states: Sequence[CaseState], *, newest: bool = False) -> Case | None:
+        ids = list(self._connection.execute(linked).scalars())
+        found = select(cases).where(cases.c.id.in_(ids), cases.c.state.in_(states))
+        in_order = found.order_by(cases.c.id.desc() if newest else cases.c.id)
+        return next(iter(self._heads(in_order.limit(1))), None)
+
+    def _heads(self, query: Select[Any]) -> tuple[Case, ...]:
+        return tuple(_case(row, {_CONTENT: [], _ACCOUNT: []}) for row in self._connection.execute(query))
+
+    def _cases(self, query: Select[Any]) -> tuple[Case, ...]:
         rows = self._connection.execute(query).all()
         links: dict[str, dict[str, list[str]]] = {row.id: {_CONTENT: [], _ACCOUNT: []} for row in rows}
         of_these = select(case_links).where(case_links.c.case_id.in_(links)).order_by(case_links.c.ref)
         for link in self._connection.execute(of_these) if links else ():
             links[link.case_id][link.what].append(link.ref)
         return tuple(_case(row, links[row.id]) for row in rows)
+
+    def _insert(self, into: Table) -> Any:
+        return (postgresql if self._connection.dialect.name == "postgresql" else sqlite).insert(into)
+
+
+def _behind(last: Case) -> ColumnElement[bool]:
+    """What comes after a case in the queue; one without a target is the first of its severity."""
+    same = cases.c.severity == last.severity
+    later = cases.c.id > last.id
+    if last.target_at is not None:
+        later = or_(cases.c.target_at > last.target_at, and_(cases.c.target_at == last.target_at, later))
+    return or_(cases.c.severity < last.severity, and_(same, later))
 
 
 def _columns(case: Case) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -39,11 +41,25 @@ class SqlActions:
         found = select(actions).where(actions.c.case_id == case_id).order_by(actions.c.place)
         return tuple(_action(row) for row in self._connection.execute(found))
 
-    def list(self, *, limit: int, before: ActionId | None = None) -> tuple[Action, ...]:
-        """The newest actions, newest first; those before one of them."""
+    def counts(self) -> Mapping[ActionState, int]:
+        """How many actions there are by state."""
+        counted = select(actions.c.state, func.count().label("actions")).group_by(actions.c.state)
+        return {ActionState(row.state): row.actions for row in self._connection.execute(counted)}
+
+    def oldest_waiting(self) -> datetime | None:
+        """Since when the oldest action waits; nothing if none does."""
+        waiting = select(actions.c.created_at).where(actions.c.state == ActionState.WAITING)
+        return self._connection.execute(waiting.order_by(actions.c.id).limit(1)).scalar_one_or_none()
+
+    def list(
+        self, *, limit: int, before: ActionId | None = None, state: ActionState | None = None
+    ) -> tuple[Action, ...]:
+        """The newest actions, newest first; those in one state, those before one of them."""
         query = select(actions).order_by(actions.c.id.desc()).limit(limit)
         if before is not None:
             query = query.where(actions.c.id < before)
+        if state is not None:
+            query = query.where(actions.c.state == state)
         return tuple(_action(row) for row in self._connection.execute(query))
 
     def log(self, delivery: Delivery) -> None:
@@ -102,7 +118,7 @@ def _action(row: Row[Any]) -> Action:
         case_id=CaseId(row.case_id),
         decision_id=row.decision_id and DecisionId(row.decision_id),
         place=row.place,
-        verb=Verb(row.verb),
+        verb=row.verb and Verb(row.verb),
         targets=tuple(Target(**target) for target in row.targets),
         reasons=tuple(row.reasons),
         key=row.key,

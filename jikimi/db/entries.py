@@ -79,6 +79,17 @@ class SqlEntries:
         row = self._connection.execute(changed).one_or_none()
         return None if row is None else _entry(row)
 
+    def get(self, entry_id: int) -> BankEntry | None:
+        """One entry, withdrawn ones too."""
+        row = self._connection.execute(select(entries).where(entries.c.id == entry_id)).one_or_none()
+        return None if row is None else _entry(row)
+
+    def find(self, bank: Bank, signal: Signal) -> BankEntry | None:
+        """The entry of a bank with this signal, withdrawn ones too."""
+        same = (entries.c.bank_id == bank.id, entries.c.type == signal.type, entries.c.value == signal.value)
+        row = self._connection.execute(select(entries).where(*same)).one_or_none()
+        return None if row is None else _entry(row)
+
     def live(self, ids: Collection[int]) -> Mapping[int, BankEntry]:
         """Those of these entries that still count."""
         found: dict[int, BankEntry] = {}

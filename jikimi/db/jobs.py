@@ -6,11 +6,11 @@ claims the job.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, true, update
 
 from jikimi.db.schema import jobs
 from jikimi.model.ids import JobId
@@ -32,12 +32,16 @@ class SqlJobs:
         values = {"id": job.id, "kind": job.kind, "key": job.key, "run_at": job.run_at, "tries": job.tries}
         self._connection.execute(insert(jobs).values({**values, "state": _WAITING, "error": ""}))
 
-    def claim(self, now: datetime, lease_until: datetime) -> Job | None:
-        """Take the oldest job that is due and free. SQLite has one writer at a time and ignores the row lock."""
+    def claim(self, now: datetime, lease_until: datetime, kinds: Collection[str] | None = None) -> Job | None:
+        """Take the oldest job of these kinds that is due and free; without kinds, of any.
+
+        SQLite has one writer at a time and ignores the row lock.
+        """
         due = (
             select(jobs.c.id)
             .where(jobs.c.state == _WAITING, jobs.c.run_at <= now)
             .where(or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now))
+            .where(true() if kinds is None else jobs.c.kind.in_(kinds))
             .order_by(jobs.c.run_at)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -66,6 +70,12 @@ class SqlJobs:
         """Tell whether there is such a job, waiting or dead."""
         found = select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.key == key)
         return self._connection.execute(found).first() is not None
+
+    def drop(self, kind: str, key: str, now: datetime) -> bool:
+        """Forget a job, waiting or dead, unless somebody works on it now; whether there is none any more."""
+        free = or_(jobs.c.lease_until.is_(None), jobs.c.lease_until < now, jobs.c.state == _DEAD)
+        self._connection.execute(delete(jobs).where(jobs.c.kind == kind, jobs.c.key == key, free))
+        return not self.exists(kind, key)
 
     def counts(self) -> Mapping[str, int]:
         """How many jobs there are by state."""

@@ -1,4 +1,4 @@
-"""People who sign in, their credentials, sessions and invitations."""
+"""People who sign in, and what they prove themselves with."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from jikimi.db.schema import invitations, passkeys, people, sessions
+from jikimi.db.schema import passkeys, people
 from jikimi.model.bank import Category
 from jikimi.model.errors import Refused
 from jikimi.model.ids import PersonId
-from jikimi.model.people import Person, Role
-from jikimi.model.signin import Credentials, Invitation, Passkey, Session
+from jikimi.model.people import Person, Role, folded
+from jikimi.model.signin import Credentials, Passkey
 
-_NO_CREDENTIALS = {"password_hash": "", "totp_secret": "", "totp_step": 0, "oidc_subject": ""}
+_NO_CREDENTIALS = {"password_hash": "", "totp_secret": "", "totp_step": 0, "recovery": (), "oidc_subject": ""}
 
 
 class SqlPeople:
@@ -30,13 +30,15 @@ class SqlPeople:
             with self._connection.begin_nested():
                 self._connection.execute(insert(people).values({**_columns(person), **_NO_CREDENTIALS}))
         except IntegrityError as error:
-            raise Refused(
-                "person_exists", f"There is somebody called {person.name} already; choose another."
-            ) from error
+            raise _taken(person) from error
 
     def update(self, person: Person) -> None:
-        """Store what was changed of a person."""
-        self._connection.execute(update(people).where(people.c.id == person.id).values(_columns(person)))
+        """Store what was changed of a person; `Refused` if the new name is taken."""
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(update(people).where(people.c.id == person.id).values(_columns(person)))
+        except IntegrityError as error:
+            raise _taken(person) from error
 
     def get(self, person_id: PersonId) -> Person | None:
         """One person."""
@@ -44,9 +46,14 @@ class SqlPeople:
         return None if row is None else _person(row)
 
     def named(self, name: str) -> Person | None:
-        """The person with this name."""
-        row = self._connection.execute(select(people).where(people.c.name == name)).one_or_none()
+        """The person with this name, however it is written."""
+        row = self._connection.execute(select(people).where(people.c.folded == folded(name))).one_or_none()
         return None if row is None else _person(row)
+
+    def bound_to(self, oidc_subject: str) -> Person | None:
+        """The person whom the identity provider knows as this subject."""
+        row = self._connection.execute(select(people).where(people.c.oidc_subject == oidc_subject)).one_or_none()
+        return None if row is None or not oidc_subject else _person(row)
 
     def all(self) -> tuple[Person, ...]:
         """Everybody, by name."""
@@ -60,14 +67,21 @@ class SqlPeople:
             password_hash=row.password_hash,
             totp_secret=row.totp_secret,
             totp_step=row.totp_step,
+            recovery=tuple(row.recovery),
             oidc_subject=row.oidc_subject,
             passkeys=tuple(_passkey(one) for one in self._connection.execute(keys)),
         )
 
     def set_credentials(self, person_id: PersonId, credentials: Credentials) -> None:
-        """Store all but the passkeys."""
+        """Store all but the passkeys; `Refused` if the provider's subject belongs to somebody else."""
         values = {name: getattr(credentials, name) for name in _NO_CREDENTIALS}
-        self._connection.execute(update(people).where(people.c.id == person_id).values(values))
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(update(people).where(people.c.id == person_id).values(values))
+        except IntegrityError as error:
+            raise Refused(
+                "subject_exists", "Somebody else signs in with this account of the provider; take another."
+            ) from error
 
     def add_passkey(self, passkey: Passkey) -> None:
         """Store a passkey; `Refused` if it is registered already."""
@@ -97,74 +111,15 @@ class SqlPeople:
         )
 
 
-class SqlSessions:
-    """Sessions in the database."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def add(self, session: Session) -> None:
-        """Store a new session."""
-        values = {name: getattr(session, name) for name in sessions.c.keys()}  # noqa: SIM118 - columns
-        self._connection.execute(insert(sessions).values(values))
-
-    def by_digest(self, digest: str) -> Session | None:
-        """The session whose secret has this digest, ended ones too."""
-        row = self._connection.execute(select(sessions).where(sessions.c.digest == digest)).one_or_none()
-        return None if row is None else _session(row)
-
-    def update(self, session: Session) -> None:
-        """Store when it was seen last."""
-        values = {"seen_at": session.seen_at, "place": session.place}
-        self._connection.execute(update(sessions).where(sessions.c.digest == session.digest).values(values))
-
-    def of(self, person_id: PersonId) -> tuple[Session, ...]:
-        """The sessions of a person that have not been ended, newest first."""
-        found = select(sessions).where(sessions.c.person_id == person_id, sessions.c.ended_at.is_(None))
-        return tuple(_session(row) for row in self._connection.execute(found.order_by(sessions.c.began_at.desc())))
-
-    def end(self, digest: str, at: datetime) -> None:
-        """End one session."""
-        self._connection.execute(
-            update(sessions).where(sessions.c.digest == digest, sessions.c.ended_at.is_(None)).values(ended_at=at)
-        )
-
-    def end_all(self, person_id: PersonId, at: datetime) -> int:
-        """End all sessions of a person; how many there were."""
-        live = update(sessions).where(sessions.c.person_id == person_id, sessions.c.ended_at.is_(None))
-        return self._connection.execute(live.values(ended_at=at)).rowcount
-
-
-class SqlInvitations:
-    """One-time links in the database."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def add(self, invitation: Invitation) -> None:
-        """Store a new link."""
-        values = {name: getattr(invitation, name) for name in invitations.c.keys()}  # noqa: SIM118 - columns
-        self._connection.execute(insert(invitations).values({**values, "roles": sorted(invitation.roles)}))
-
-    def by_digest(self, digest: str) -> Invitation | None:
-        """The link whose secret has this digest, used ones too."""
-        row = self._connection.execute(select(invitations).where(invitations.c.digest == digest)).one_or_none()
-        return None if row is None else _invitation(row)
-
-    def used(self, digest: str, at: datetime) -> None:
-        """Remember that a link was used: it cannot be again."""
-        self._connection.execute(update(invitations).where(invitations.c.digest == digest).values(used_at=at))
-
-    def waiting(self, now: datetime) -> tuple[Invitation, ...]:
-        """Links that can still be used, oldest first."""
-        found = select(invitations).where(invitations.c.used_at.is_(None), invitations.c.expires_at > now)
-        return tuple(_invitation(row) for row in self._connection.execute(found.order_by(invitations.c.made_at)))
+def _taken(person: Person) -> Refused:
+    return Refused("person_exists", f"There is somebody called {person.name} already; choose another name.")
 
 
 def _columns(person: Person) -> dict[str, Any]:
     return {
         "id": person.id,
         "name": person.name,
+        "folded": folded(person.name),
         "pseudonym": person.pseudonym,
         "roles": sorted(person.roles),
         "language": person.language,
@@ -197,29 +152,5 @@ def _passkey(row: Row[Any]) -> Passkey:
         uses=row.uses,
         label=row.label,
         added_at=row.added_at,
-        used_at=row.used_at,
-    )
-
-
-def _session(row: Row[Any]) -> Session:
-    return Session(
-        digest=row.digest,
-        person_id=PersonId(row.person_id),
-        began_at=row.began_at,
-        seen_at=row.seen_at,
-        place=row.place,
-        proof=row.proof,
-        ended_at=row.ended_at,
-    )
-
-
-def _invitation(row: Row[Any]) -> Invitation:
-    return Invitation(
-        digest=row.digest,
-        roles=frozenset(Role(role) for role in row.roles),
-        made_by=row.made_by,
-        made_at=row.made_at,
-        expires_at=row.expires_at,
-        person_id=None if row.person_id is None else PersonId(row.person_id),
         used_at=row.used_at,
     )

@@ -1,19 +1,19 @@
-"""Decisions, and the ledger of what reviewers were exposed to."""
+"""Decisions, notes, who skipped what, and the ledger of what reviewers were exposed to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from jikimi.db.schema import decisions, exposures
+from jikimi.db.schema import decisions, exposures, notes, skips
 from jikimi.model.action import Verb
+from jikimi.model.case import Note
 from jikimi.model.decision import Choice, Decision, DecisionState, Fact, Facts, Label, Says, Tri
 from jikimi.model.exposure import Exposure, Level
-from jikimi.model.ids import AppealId, CaseId, DecisionId, PersonId, RevealId
+from jikimi.model.ids import AppealId, CaseId, DecisionId, NoteId, PersonId, RevealId
 
 
 class SqlDecisions:
@@ -56,10 +56,16 @@ class SqlExposures:
         """Store a look that begins."""
         self._connection.execute(insert(exposures).values(asdict(exposure)))
 
-    def end(self, exposure: Exposure) -> None:
-        """Store how long it was; a look that has ended stays as it is."""
+    def update(self, exposure: Exposure) -> None:
+        """Store how far a look has come; one that has ended stays as it is."""
         still_open = update(exposures).where(exposures.c.id == exposure.id, exposures.c.ended_at.is_(None))
-        self._connection.execute(still_open.values(ended_at=exposure.ended_at, milliseconds=exposure.milliseconds))
+        names = ("shown_at", "ended_at", "milliseconds")
+        self._connection.execute(still_open.values({name: getattr(exposure, name) for name in names}))
+
+    def open_since(self, before: datetime) -> tuple[Exposure, ...]:
+        """Looks that began before a time and have not ended."""
+        found = select(exposures).where(exposures.c.ended_at.is_(None), exposures.c.started_at < before)
+        return tuple(_exposure(row) for row in self._connection.execute(found.order_by(exposures.c.started_at)))
 
     def get(self, reveal_id: RevealId) -> Exposure | None:
         """One look."""
@@ -76,11 +82,45 @@ class SqlExposures:
         found = select(exposures).where(exposures.c.case_id == case_id, exposures.c.person_id == person_id)
         return tuple(_exposure(row) for row in self._connection.execute(found.order_by(exposures.c.started_at)))
 
-    def totals(self, since: datetime) -> Mapping[PersonId, int]:
-        """Milliseconds by person since a time, whatever the level."""
-        summed = select(exposures.c.person_id, func.sum(exposures.c.milliseconds).label("milliseconds"))
-        rows = self._connection.execute(summed.where(exposures.c.started_at >= since).group_by(exposures.c.person_id))
-        return {PersonId(row.person_id): int(row.milliseconds) for row in rows}
+    def since(self, since: datetime) -> tuple[Exposure, ...]:
+        """What everybody has looked at since a time."""
+        found = select(exposures).where(exposures.c.started_at >= since).order_by(exposures.c.started_at)
+        return tuple(_exposure(row) for row in self._connection.execute(found))
+
+
+class SqlNotes:
+    """Notes in the database: added and read, never changed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, note: Note) -> None:
+        """Store a new note."""
+        self._connection.execute(insert(notes).values(asdict(note)))
+
+    def of_case(self, case_id: CaseId) -> tuple[Note, ...]:
+        """The notes of a case, oldest first."""
+        found = select(notes).where(notes.c.case_id == case_id).order_by(notes.c.at, notes.c.id)
+        return tuple(
+            Note(id=NoteId(row.id), case_id=case_id, by=PersonId(row.by), at=row.at, text=row.text)
+            for row in self._connection.execute(found)
+        )
+
+
+class SqlSkips:
+    """Who does not want to be given which case."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, case_id: CaseId, person_id: PersonId, at: datetime) -> None:
+        """Remember that a person skipped a case, now."""
+        self._connection.execute(delete(skips).where(skips.c.case_id == case_id, skips.c.person_id == person_id))
+        self._connection.execute(insert(skips).values(case_id=case_id, person_id=person_id, at=at))
+
+    def forget(self, case_id: CaseId) -> None:
+        """Somebody has taken it up: it may come back to everybody."""
+        self._connection.execute(delete(skips).where(skips.c.case_id == case_id))
 
 
 def _columns(decision: Decision) -> dict[str, Any]:
@@ -98,6 +138,8 @@ def _columns(decision: Decision) -> dict[str, Any]:
         "undone_by": decision.undone_by,
         "undone_at": decision.undone_at,
         "appeal_id": decision.appeal_id,
+        "added": list(decision.added),
+        "withdrawn": list(decision.withdrawn),
     }
 
 
@@ -116,6 +158,8 @@ def _decision(row: Row[Any]) -> Decision:
         undone_by=row.undone_by and PersonId(row.undone_by),
         undone_at=row.undone_at,
         appeal_id=row.appeal_id and AppealId(row.appeal_id),
+        added=tuple(row.added),
+        withdrawn=tuple(row.withdrawn),
     )
 
 
@@ -143,6 +187,7 @@ def _exposure(row: Row[Any]) -> Exposure:
         severity=row.severity,
         reason=row.reason,
         started_at=row.started_at,
+        shown_at=row.shown_at,
         ended_at=row.ended_at,
         milliseconds=row.milliseconds,
     )

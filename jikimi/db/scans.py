@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
-from jikimi.db.schema import matches, scans
+from jikimi.db.schema import cases, matches, scans, user_reports
+from jikimi.model.action import Target
 from jikimi.model.bank import Category, OnMatch
 from jikimi.model.ids import CaseId, ScanId
 from jikimi.model.match import Coverage, Disposition, Match, Verdict
 from jikimi.model.media import MediaKind
+from jikimi.model.queue import Summary
 from jikimi.model.scan import Content, Scan, Upload
 from jikimi.model.signal import Signal, Variant
+
+_FIRST_SCANS = 20
+_NEWEST_MATCHES = 200
 
 
 class SqlScans:
@@ -54,12 +60,97 @@ class SqlScans:
         """The newest scans that belong to a case, newest first."""
         return self._scans(select(scans).where(scans.c.case_id == case_id).order_by(scans.c.id.desc()).limit(limit))
 
+    def targets(self, case_id: CaseId) -> tuple[Target, ...]:
+        """Everything that a case is about in the platform's own names, each once: uploads and what users reported."""
+        found: dict[Target, None] = {}
+        for told in (scans.c, user_reports.c):
+            named = (told.content_id, told.account_id, told.url, told.sha256)
+            rows = select(*named).where(told.case_id == case_id).group_by(*named).order_by(func.min(told.id))
+            found |= dict.fromkeys(Target(**row._mapping) for row in self._connection.execute(rows))
+        return tuple(found)
+
+    def cases_of(self, content_id: str) -> tuple[CaseId, ...]:
+        """The cases that the platform's content of this name belongs to, newest first."""
+        seen = select(scans.c.case_id).where(scans.c.content_id == content_id, scans.c.case_id.is_not(None))
+        reported = select(user_reports.c.case_id).where(user_reports.c.content_id == content_id)
+        rows = self._connection.execute(seen.union(reported)).all()
+        return tuple(CaseId(row.case_id) for row in sorted(rows, reverse=True))
+
     def count_matches(self, entry_id: int, since: datetime) -> int:
         """How many uploads matched an entry since a time."""
         counted = select(func.count(matches.c.scan_id.distinct())).where(
             matches.c.entry_id == entry_id, matches.c.found_at >= since
         )
         return self._connection.execute(counted).scalar_one()
+
+    def of_content(self, case_id: CaseId, sha256: str) -> Scan | None:
+        """The newest scan of a content in a case."""
+        found = select(scans).where(scans.c.case_id == case_id, scans.c.sha256 == sha256).order_by(scans.c.id.desc())
+        return next(iter(self._scans(found.limit(1))), None)
+
+    def of_reference(self, content_id: str, limit: int) -> tuple[Scan, ...]:
+        """The newest scans of one of the caller's contents, newest first."""
+        found = select(scans).where(scans.c.content_id == content_id).order_by(scans.c.id.desc())
+        return self._scans(found.limit(limit))
+
+    def of_entry(self, entry_id: int, limit: int) -> tuple[Scan, ...]:
+        """The newest scans that matched an entry, newest first."""
+        return self._matched(matches.c.entry_id == entry_id, limit)
+
+    def of_bank(self, bank_id: int, limit: int) -> tuple[Scan, ...]:
+        """The newest scans that matched anything in a bank, newest first."""
+        return self._matched(matches.c.bank_id == bank_id, limit)
+
+    def entries_known(self, case_id: CaseId, sha256: str, until: datetime) -> frozenset[int]:
+        """Entries that matched a content in a case before a time, as far as its first scans there say.
+
+        The first few are enough, and a picture may be posted thousands of times.
+        """
+        first = (
+            select(scans.c.id)
+            .where(scans.c.case_id == case_id, scans.c.sha256 == sha256, scans.c.received_at <= until)
+            .order_by(scans.c.id)
+            .limit(_FIRST_SCANS)
+        )
+        found = select(matches.c.entry_id).where(matches.c.scan_id.in_(first)).distinct()
+        return frozenset(self._connection.execute(found).scalars())
+
+    def has_matched(self, case_id: CaseId, entry_id: int) -> bool:
+        """Tell whether an entry matched anything in a case."""
+        found = select(matches.c.entry_id).join(scans, scans.c.id == matches.c.scan_id)
+        found = found.where(matches.c.entry_id == entry_id, scans.c.case_id == case_id).limit(1)
+        return self._connection.execute(found).first() is not None
+
+    def cases_matched_by(self, entry_ids: Collection[int], limit: int) -> tuple[CaseId, ...]:
+        """Cases that one of these entries led to, of the newest matches."""
+        newest = (
+            select(scans.c.case_id)
+            .join(matches, scans.c.id == matches.c.scan_id)
+            .where(matches.c.entry_id.in_(entry_ids), scans.c.case_id.is_not(None))
+            .order_by(matches.c.found_at.desc())
+            .limit(_NEWEST_MATCHES)
+        )
+        return tuple(dict.fromkeys(CaseId(one) for one in self._connection.execute(newest).scalars()))[:limit]
+
+    def summaries(self, case_ids: Sequence[CaseId]) -> Mapping[CaseId, Summary]:
+        """What the queue says of these cases: the strongest match of the first scan, and the number of uploads."""
+        first = select(func.min(scans.c.id)).where(scans.c.case_id == cases.c.id).scalar_subquery()
+        count = select(func.count(scans.c.id)).where(scans.c.case_id == cases.c.id).scalar_subquery()
+        found = (
+            select(cases.c.id, count.label("uploads"), matches.c.bank, matches.c.distance)
+            .select_from(cases)
+            .outerjoin(matches, and_(matches.c.scan_id == first, matches.c.place == 0))
+            .where(cases.c.id.in_(case_ids))
+        )
+        return {
+            CaseId(row.id): Summary(bank=row.bank or "", distance=row.distance, uploads=row.uploads)
+            for row in self._connection.execute(found)
+        }
+
+    def _matched(self, condition: ColumnElement[bool], limit: int) -> tuple[Scan, ...]:
+        newest = select(matches.c.scan_id).where(condition).order_by(matches.c.found_at.desc()).limit(limit)
+        ids = list(dict.fromkeys(self._connection.execute(newest).scalars()))
+        return self._scans(select(scans).where(scans.c.id.in_(ids)).order_by(scans.c.id.desc()))
 
     def _add_matches(self, scan: Scan, found_at: datetime) -> None:
         rows = [

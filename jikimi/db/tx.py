@@ -26,11 +26,14 @@ from jikimi.db.entries import SqlEntries
 from jikimi.db.evidence import SqlEvidence
 from jikimi.db.jobs import SqlJobs
 from jikimi.db.keys import SqlKeys
-from jikimi.db.people import SqlInvitations, SqlPeople, SqlSessions
+from jikimi.db.overview import SqlCensus
+from jikimi.db.people import SqlPeople
 from jikimi.db.replies import SqlReplies
-from jikimi.db.review import SqlDecisions, SqlExposures
+from jikimi.db.review import SqlDecisions, SqlExposures, SqlNotes, SqlSkips
 from jikimi.db.scans import SqlScans
 from jikimi.db.schema import clocks
+from jikimi.db.signin import SqlInvitations, SqlQuestions, SqlSessions, SqlTries
+from jikimi.db.user_reports import SqlUserReports
 from jikimi.model.bank import Bank
 from jikimi.model.errors import Broken, Refused, Unavailable
 
@@ -107,6 +110,16 @@ class SqlTx:
         return SqlInvitations(self._connection)
 
     @cached_property
+    def questions(self) -> SqlQuestions:
+        """Questions that wait for their answer."""
+        return SqlQuestions(self._connection)
+
+    @cached_property
+    def tries(self) -> SqlTries:
+        """Failed tries to sign in."""
+        return SqlTries(self._connection)
+
+    @cached_property
     def evidence(self) -> SqlEvidence:
         """What is kept."""
         return SqlEvidence(self._connection)
@@ -122,6 +135,21 @@ class SqlTx:
         return SqlExposures(self._connection)
 
     @cached_property
+    def notes(self) -> SqlNotes:
+        """What people wrote about cases."""
+        return SqlNotes(self._connection)
+
+    @cached_property
+    def skips(self) -> SqlSkips:
+        """Who skipped which case."""
+        return SqlSkips(self._connection)
+
+    @cached_property
+    def user_reports(self) -> SqlUserReports:
+        """What users of the platform reported."""
+        return SqlUserReports(self._connection)
+
+    @cached_property
     def actions(self) -> SqlActions:
         """What the platform is told."""
         return SqlActions(self._connection)
@@ -130,6 +158,11 @@ class SqlTx:
     def appeals(self) -> SqlAppeals:
         """Appeals against decisions."""
         return SqlAppeals(self._connection)
+
+    @cached_property
+    def census(self) -> SqlCensus:
+        """Counts over everything."""
+        return SqlCensus(self._connection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,9 +33,7 @@ def once(kit: Kit, source: str, key: str, asked: str, make: Callable[[], dict[st
             old = tx.replies.get(source, name)
         if old is not None:  # 2
             if old.asked != asked:
-                raise Refused(
-                    "idempotency_key_used", "This Idempotency-Key was used for another upload; take a new one."
-                )
+                raise Refused("idempotency_key_used", "This Idempotency-Key was used for another call; take a new one.")
             return old.answer
         answer = make()  # 3
         with kit.store.begin_beside() as tx:

@@ -25,10 +25,11 @@ from datetime import datetime
 from typing import BinaryIO
 
 from jikimi.flows.evidence import keep, secure
+from jikimi.flows.join import open_or_join
 from jikimi.model.bank import DEFAULT_QUALITY_FLOOR, Bank, BankEntry
-from jikimi.model.case import join, open_case, opens_case
+from jikimi.model.case import opens_case
 from jikimi.model.evidence import Sealed
-from jikimi.model.ids import CaseId, JobId, ScanId
+from jikimi.model.ids import JobId, ScanId
 from jikimi.model.job import Job, next_try
 from jikimi.model.match import (
     Coverage,
@@ -167,7 +168,7 @@ def file_scan(kit: Kit, tx: Tx, answer: Scan, sealed: Sealed | None, *, verb: st
     now = kit.clock()
     answer = replace(answer, verdict=_watch_flood(kit, tx, answer.verdict, now))
     if opens_case(answer.verdict):
-        answer = replace(answer, case_id=_open_or_join(kit, tx, answer, now))
+        answer = replace(answer, case_id=open_or_join(kit, tx, answer, now))
     if sealed is not None:
         keep(kit, tx, answer.content, sealed)
     verdict = answer.verdict
@@ -294,21 +295,6 @@ def _watch_flood(kit: Kit, tx: Tx, verdict: Verdict, now: datetime) -> Verdict:
     matches = [after_flood(match) if match.bank_id in flooded else match for match in verdict.matches]
     anew = decide(matches, [Reason(r) for r in verdict.reasons if r in set(Reason)], verdict.coverage)
     return without_evidence(anew) if Ground.EVIDENCE_UNSEALED in verdict.reasons else anew
-
-
-def _open_or_join(kit: Kit, tx: Tx, answer: Scan, now: datetime) -> CaseId:
-    """Open a case, or join the one that is open for the same content or account."""
-    new = open_case(CaseId(kit.ids("case")), answer.upload, answer.content, answer.verdict, now)
-    old = tx.cases.open_for(contents=new.contents, accounts=new.accounts)
-    if old is None:
-        case, verb = new, "case.opened"
-        tx.cases.add(case)
-    else:
-        case, verb = join(old, new), "case.joined"
-        tx.cases.update(case)
-    facts = {"scan": answer.id, "kind": case.kind.value, "disposition": answer.verdict.disposition.value}
-    tx.audit.append(at=now, actor=answer.upload.source, verb=verb, object_=case.id, detail=facts)
-    return case.id
 
 
 def _milliseconds(begin: datetime, end: datetime) -> int:

@@ -8,11 +8,20 @@ no work in the late afternoon.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from enum import StrEnum
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from jikimi.model.bank import Category
+from jikimi.model.errors import Refused
 from jikimi.model.ids import CaseId, PersonId, RevealId
+
+PREVIEW = timedelta(seconds=5)
+"""What a blurred preview counts as: when the page with it is left is not known."""
+MAX_REASON = 200
+"""Characters of why somebody looks."""
 
 
 class Level(StrEnum):
@@ -55,7 +64,8 @@ class ExposureRules:
 class Exposure:
     """One look at one picture. `milliseconds` is what the server measured, from the first byte sent to the release.
 
-    `ended_at` is none while the key is held. `severity` is the case's, 1 to 5.
+    `shown_at` is when the picture was handed out, which happens once; none before. `ended_at` is none while the key
+    is held. `severity` is the case's, 1 to 5.
     """
 
     id: RevealId
@@ -66,6 +76,7 @@ class Exposure:
     severity: int
     reason: str
     started_at: datetime
+    shown_at: datetime | None = None
     ended_at: datetime | None = None
     milliseconds: int = 0
 
@@ -84,3 +95,119 @@ class Allowance:
     def is_advised_to_stop(self) -> bool:
         """Whether the soft cap is passed."""
         return self.used >= self.soft_cap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """What one person has been exposed to, for a lead: time by level, weighted time, today and in the last week."""
+
+    person_id: PersonId
+    name: str
+    today: timedelta
+    week: timedelta
+    week_by_level: dict[Level, timedelta]
+    week_by_severity: dict[int, timedelta]
+
+
+_REFUSALS = {
+    "opted_out": "You have opted out of this kind of harm; hand the case over.",
+    "exposure_cap": "You have looked at pictures for as long as is good in one day. Cases can be decided without.",
+    "after_hours": "No picture is shown at this hour; it can wait until tomorrow. Cases can be decided without.",
+    "break_due": "A break is due before the next picture. Cases can be decided without.",
+}
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of this name; UTC where this machine does not know it."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
+def day_began(now: datetime, zone: tzinfo) -> datetime:
+    """When the person's own day began, as UTC."""
+    return now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def length(look: Exposure, now: datetime, longest: timedelta) -> timedelta:
+    """How long a look was, or has been until now."""
+    if look.ended_at is not None:
+        return timedelta(milliseconds=look.milliseconds)
+    return min(max(now - look.shown_at, timedelta()), longest) if look.shown_at else timedelta()
+
+
+def weighted(looks: Iterable[Exposure], now: datetime, longest: timedelta) -> timedelta:
+    """Time over several looks, each second counted as its level weighs."""
+    return sum((WEIGHTS[look.level] * length(look, now, longest) for look in looks), timedelta())
+
+
+def allowance(looks: Sequence[Exposure], rules: ExposureRules, now: datetime, zone: tzinfo) -> Allowance:
+    """What may still be shown to a person who has had these looks, oldest first.
+
+    Looks from the day before count towards the break and not towards the cap.
+    """
+    began = day_began(now, zone)
+    used = weighted((look for look in looks if look.started_at >= began), now, rules.longest_reveal)
+    until = _break_until(looks, rules, now)
+    is_late = rules.cut_off is not None and now.astimezone(zone).time() >= rules.cut_off
+    refusals = {"exposure_cap": used >= rules.hard_cap, "after_hours": is_late, "break_due": until is not None}
+    return Allowance(
+        used=used,
+        soft_cap=rules.soft_cap,
+        hard_cap=rules.hard_cap,
+        break_until=until,
+        refusal=next((code for code, holds in refusals.items() if holds), ""),
+    )
+
+
+def check_allowance(found: Allowance, kind: Category, opt_outs: Collection[Category]) -> None:
+    """Refuse a look that this person may not have, and say why."""
+    code = "opted_out" if kind in opt_outs else found.refusal
+    if code == "opted_out":
+        raise Refused("opted_out", _REFUSALS[code])
+    if code == "exposure_cap":
+        raise Refused("exposure_cap", _REFUSALS[code])
+    if code == "after_hours":
+        raise Refused("after_hours", _REFUSALS[code])
+    if code == "break_due":
+        raise Refused("break_due", _REFUSALS[code])
+
+
+def check_reason(untrusted_reason: str) -> str:
+    """Return why somebody looks, or say what is wrong with it."""
+    reason = untrusted_reason.strip()
+    if not 0 < len(reason) <= MAX_REASON:
+        raise Refused("reason_missing", f"Say in 1 to {MAX_REASON} characters why you need to see it.")
+    return reason
+
+
+def shown(look: Exposure, at: datetime, longest: timedelta) -> Exposure:
+    """The look once its picture was handed out: once, and only while the key is held."""
+    if look.shown_at is not None:
+        raise Refused("reveal_over", "This look has been used; hold the key again for another.")
+    if look.ended_at is not None or at > look.started_at + longest:
+        raise Refused("reveal_over", "The key was let go before the picture came; hold it again.")
+    return replace(look, shown_at=at)
+
+
+def ended(look: Exposure, at: datetime, longest: timedelta) -> Exposure:
+    """The look once the key was let go, or the longest time was over; one that has ended stays as it is."""
+    if look.ended_at is not None:
+        return look
+    took = length(look, at, longest)
+    return replace(look, ended_at=(look.shown_at or at) + took, milliseconds=round(took.total_seconds() * 1000))
+
+
+def _break_until(looks: Sequence[Exposure], rules: ExposureRules, now: datetime) -> datetime | None:
+    """Until when a break is due: somebody has looked again and again for an hour, with no rest in between."""
+    begin = end = None
+    for look in looks:
+        until = look.started_at + length(look, now, rules.longest_reveal)
+        if begin is None or end is None or look.started_at >= end + rules.rest:
+            begin, end = look.started_at, until
+        end = max(end, until)
+    if begin is None or end is None or now >= end + rules.rest:
+        return None
+    # Who has worked for an hour rests from the last look on, not from when the hour was over.
+    return end + rules.rest if now >= begin + rules.work else None

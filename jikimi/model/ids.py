@@ -14,6 +14,8 @@ RevealId = NewType("RevealId", str)
 EvidenceId = NewType("EvidenceId", str)
 ActionId = NewType("ActionId", str)
 AppealId = NewType("AppealId", str)
+ReportId = NewType("ReportId", str)
+NoteId = NewType("NoteId", str)
 
 ENTROPY_BYTES = 10
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

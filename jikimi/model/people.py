@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +21,11 @@ from jikimi.model.ids import PersonId
 KEY_BYTES = 32
 _PREFIX = "jk_"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
+_PERSON_NAME = 64
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+LANGUAGES = ("en", "ko")
+NO_HARM = frozenset({Category.ALLOW, Category.CANARY})
+"""Categories that no case is about, so that nobody has to opt out of them."""
 
 
 class Scope(StrEnum):
@@ -120,6 +126,48 @@ class Person:
         if self.disabled_at is not None:
             return frozenset()
         return frozenset().union(*(PERMISSIONS[role] for role in self.roles))
+
+
+def checked_person_name(untrusted_name: str) -> str:
+    """Return a person's name in its one form (NFKC, single spaces), or say what is wrong with it."""
+    name = " ".join(unicodedata.normalize("NFKC", untrusted_name).split())
+    if not 2 <= len(name) <= _PERSON_NAME or not name.isprintable():
+        raise Refused("person_name_invalid", f"A name is 2 to {_PERSON_NAME} characters that can be printed.")
+    return name
+
+
+def folded(name: str) -> str:
+    """The form in which names are compared: upper and lower case are one, however they were typed."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def pseudonym_from(entropy: bytes) -> str:
+    """What the outside sees of a person: six characters of chance that lead nowhere."""
+    return "reviewer-" + "".join(_ALPHABET[byte & 31] for byte in entropy[:6])
+
+
+def checked_roles(roles: Iterable[Role]) -> frozenset[Role]:
+    """Return the roles, at least one of them."""
+    if not (found := frozenset(roles)):
+        raise Refused("roles_missing", f"Give at least one role: {', '.join(Role)}.")
+    return found
+
+
+def checked_choice(language: str, time_zone: str, zones: Collection[str]) -> None:
+    """Refuse a language or a time zone that there is not."""
+    if language not in LANGUAGES:
+        raise Refused("language_invalid", f"The pages speak {' and '.join(LANGUAGES)}; choose one of them.")
+    if time_zone not in zones:
+        raise Refused("time_zone_invalid", "Name a time zone as in `Asia/Seoul` or `UTC`.")
+
+
+def keep_an_administrator(people: Iterable[Person], changed: Person) -> None:
+    """Refuse a change after which nobody could let people in."""
+    after = [changed if one.id == changed.id else one for one in people]
+    if not any(Permission.PEOPLE in one.permissions for one in after):
+        raise Refused(
+            "last_administrator", "Nobody could let people in after this; first make somebody else administrator."
+        )
 
 
 def allow(person: Person, permission: Permission) -> None:

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from jikimi.model.decision import ReviewRules
+from jikimi.model.exposure import ExposureRules
 from jikimi.model.match import FloodRule
-from jikimi.ports.enforcement import Actions, Appeals
+from jikimi.model.signin import SignInRules
+from jikimi.ports.enforcement import ActionRunner, Actions, Appeals
 from jikimi.ports.evidence import Evidence, EvidenceKeys, Renderer, Vault
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Log, Tally, Totals
-from jikimi.ports.people import Invitations, People, Sessions
+from jikimi.ports.people import Invitations, People, Questions, Sessions, SignInTries
 from jikimi.ports.records import (
     Added,
     Audit,
@@ -32,13 +35,15 @@ from jikimi.ports.records import (
     Tallied,
     Tx,
 )
-from jikimi.ports.review import Decisions, Exposures
+from jikimi.ports.review import Decisions, Exposures, Notes, Skips, UserReports
+from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, Provider, Visit
 
 __all__ = [
-    "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Counters", "Decisions", "Decoder", "Entries",
-    "Evidence", "EvidenceKeys", "Exposures", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "Newer", "People",
-    "Reader", "Renderer", "Replies", "Reply", "Scans", "Sessions", "Signals", "Snapshots", "Store", "Tallied", "Tally",
-    "Totals", "Tx", "Vault",
+    "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Counters",
+    "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Index", "Invitations", "Jobs",
+    "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "People", "Prover", "Provider",
+    "Questions", "Reader", "Renderer", "Replies", "Reply", "Scans", "Sessions", "SignInTries", "Signals", "Skips",
+    "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports", "Vault", "Visit",
 ]  # fmt: skip
 
 
@@ -55,7 +60,13 @@ class Kit:
     snapshots: Snapshots
     tally: Tally
     flood: FloodRule
+    prover: Prover
+    sign_in: SignInRules
+    review: ReviewRules
+    exposure: ExposureRules
     clock: Callable[[], datetime]
     ids: Callable[[str], str]
     entropy: Callable[[int], bytes]
     log: Log
+    platform: ActionRunner | None = None
+    """None where no webhook is set: actions wait."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
-from jikimi.model.action import Action, Delivery
+from jikimi.model.action import Action, ActionState, Answer, Delivery
 from jikimi.model.appeal import Appeal
 from jikimi.model.ids import ActionId, AppealId, CaseId
+from jikimi.model.message import Message
 
 
 class Actions(Protocol):
@@ -16,7 +19,11 @@ class Actions(Protocol):
     def update(self, action: Action) -> None: ...
     def get(self, action_id: ActionId) -> Action | None: ...
     def of_case(self, case_id: CaseId) -> tuple[Action, ...]: ...
-    def list(self, *, limit: int, before: ActionId | None = None) -> tuple[Action, ...]: ...
+    def counts(self) -> Mapping[ActionState, int]: ...
+    def oldest_waiting(self) -> datetime | None: ...
+    def list(
+        self, *, limit: int, before: ActionId | None = None, state: ActionState | None = None
+    ) -> tuple[Action, ...]: ...
     def log(self, delivery: Delivery) -> None: ...
     def deliveries(self, action_id: ActionId) -> tuple[Delivery, ...]: ...
 
@@ -32,6 +39,6 @@ class Appeals(Protocol):
 
 
 class ActionRunner(Protocol):
-    """Tells the platform. Returns what it answered; `Unavailable` asks for another try, `Refused` is its no."""
+    """Tells the platform, within a bounded time. Whatever happens on the way becomes the answer."""
 
-    def perform(self, action: Action) -> tuple[int, str]: ...
+    def perform(self, message: Message) -> Answer: ...

@@ -12,8 +12,9 @@ from jikimi.model.bank import Category, OnMatch
 from jikimi.model.case import CaseState
 from jikimi.model.match import Disposition
 from jikimi.model.media import Reason
-from jikimi.model.people import Scope
+from jikimi.model.people import Role, Scope
 from jikimi.model.signal import SIGNAL_KINDS, Variant
+from jikimi.model.signin import Proof
 from scripts import reference
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +45,7 @@ def test_the_words_of_the_field_are_explained_once(word: str) -> None:
     assert WORDS.count(f"| **{word}** |") == 1
 
 
-@pytest.mark.parametrize("values", [Disposition, Category, OnMatch, CaseState, Scope, Variant])
+@pytest.mark.parametrize("values", [Disposition, Category, OnMatch, CaseState, Scope, Variant, Role, Proof])
 def test_closed_sets_are_listed_in_the_words(values: type[StrEnum]) -> None:
     assert [one for one in values if f"`{one}`" not in WORDS] == []
 

@@ -37,6 +37,7 @@ _COMMANDS = [
     "", "up", "doctor", "hash", "scan", "match", "scans", "bank", "bank create", "bank change", "bank resume",
     "bank add", "bank import", "bank list", "bank show", "bank export", "bank withdraw", "bank delete", "case",
     "case list", "case show", "key", "key create", "key list", "key revoke", "audit", "audit verify",
+    "person", "person list", "person invite", "person link", "person disable",
     "vault", "vault status", "vault init", "vault rotate", "vault recovery", "vault restore", "vault verify",
     "vault destroy",
 ]  # fmt: skip

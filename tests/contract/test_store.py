@@ -686,3 +686,33 @@ def test_counters_add_up_from_many_sides(store: SqlStore, url: str) -> None:
 def test_a_time_without_a_zone_is_not_stored(store: SqlStore) -> None:
     with pytest.raises(StatementError, match="without a zone"), store.begin() as tx:
         tx.banks.create(_POLICY, NOON.replace(tzinfo=None))
+
+
+def test_a_worker_claims_only_its_own_kinds(store: SqlStore) -> None:
+    with store.begin_beside() as tx:
+        for number, kind in enumerate(("a", "b", "c")):
+            tx.jobs.add(Job(id=JobId(f"job_{number}"), kind=kind, key="1", run_at=NOON))
+    lease = NOON + timedelta(minutes=5)
+    with store.begin_beside() as tx:
+        found = [tx.jobs.claim(NOON, lease, ["b", "c"]) for _ in range(3)]
+        assert sorted(job.kind if job else "" for job in found) == ["", "b", "c"]
+        assert tx.jobs.claim(NOON, lease, []) is None
+        last = tx.jobs.claim(NOON, lease)
+    assert last is not None
+    assert last.kind == "a"
+
+
+def test_a_job_is_dropped_unless_somebody_works_on_it(store: SqlStore) -> None:
+    job = Job(id=JobId("job_1"), kind="k", key="1", run_at=NOON)
+    lease = NOON + timedelta(minutes=5)
+    with store.begin_beside() as tx:
+        assert tx.jobs.drop("k", "1", NOON)
+        tx.jobs.add(job)
+        assert tx.jobs.claim(NOON, lease)
+        assert not tx.jobs.drop("k", "1", NOON)
+        assert tx.jobs.drop("k", "1", lease + timedelta(seconds=1))
+        tx.jobs.add(job)
+        assert tx.jobs.claim(NOON, lease)
+        tx.jobs.bury(job, "never")
+        assert tx.jobs.drop("k", "1", NOON)
+        assert tx.jobs.counts() == {}

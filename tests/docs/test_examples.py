@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,14 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from jikimi.app import open_kit
+from jikimi.config import Settings
+from jikimi.flows.appeal import hand_in
+from jikimi.flows.enforce import take_back
+from jikimi.model.people import Role
 from tests.conftest import bridge, picture
+from tests.flows.enforced import case_of, decide, platform_key, states_of
+from tests.flows.staff import hire
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -122,3 +129,49 @@ def test_the_form_keeps_what_is_clear_byte_for_byte(site: Site, tmp_path: Path) 
         assert b"<form" in urllib3.request("GET", url, timeout=60).data
     kept = {file.parent.name.partition("-")[0]: file.read_bytes() for file in tmp_path.glob("*/*")}
     assert kept == {"published": FILES["publish"], "aside": FILES["set aside"]}
+
+
+def test_the_receiver_does_each_thing_once(tmp_path: Path) -> None:
+    """A real service tells the example what to do; a message that nobody has signed has no effect."""
+    data, database = tmp_path / "data", tmp_path / "receiver.db"
+    keys = jikimi(data, "webhook", "keys")
+    environment = {**os.environ, "JIKIMI_WEBHOOK_KEYS": keys, "RECEIVER_DATABASE": str(database)}
+    with receiver(tmp_path / "printed", environment) as (url, done):
+        with (
+            printing_address(
+                [*JIKIMI, "up", "--port", "0", "--data", str(data)], {**os.environ, "JIKIMI_WEBHOOK_URL": url}
+            ),
+            open_kit(Settings.load(data=data)) as kit,
+        ):
+            case = case_of(kit, 1, "post 7", "post 8")
+            decision = decide(kit, hire(kit, Role.LEAD), case)
+            with kit.store.begin() as tx:
+                take_back(kit, tx, decision)
+            until = time.monotonic() + 60
+            while states_of(kit, case) != ["confirmed", "confirmed"]:
+                assert time.monotonic() < until
+                time.sleep(0.1)
+            assert hand_in(kit, platform_key(), reference="a", text="", case_id=case.id).case_id == case.id
+        expected = ["take down post 7", "take down post 8", "show again post 7", "show again post 8"]
+        assert [line.partition(" because ")[0] for line in done()] == expected
+
+        body, header = b'{"event": "action", "action": "remove", "targets": []}', {"Idempotency-Key": "k"}
+        unsigned = urllib3.request("POST", url, body=body, headers=header, retries=False)
+        assert unsigned.status == 401
+        assert [line.partition(" because ")[0] for line in done()] == expected
+
+
+@contextmanager
+def receiver(printed: Path, environment: dict[str, str]) -> Iterator[tuple[str, Callable[[], list[str]]]]:
+    """The example with its address, and what it has said that it does."""
+    command = [sys.executable, str(EXAMPLES / "receiver_flask.py"), "0"]
+    with printed.open("w") as out, subprocess.Popen(command, stdout=out, env=environment) as server:
+        until = time.monotonic() + 60
+        while not printed.read_text().endswith("\n"):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        address, *_ = printed.read_text().splitlines()
+        try:
+            yield address, lambda: printed.read_text().splitlines()[1:]
+        finally:
+            server.terminate()

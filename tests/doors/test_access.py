@@ -24,6 +24,11 @@ _ROUTES: list[tuple[str, str, object, set[str]]] = [
     ("GET", "/v1/cases/none", None, {"read"}),
     ("GET", "/v1/scans", None, {"read"}),
     ("GET", "/v1/scans/none", None, {"read"}),
+    ("GET", "/v1/actions", None, {"read"}),
+    ("GET", "/v1/actions/none", None, {"read"}),
+    ("POST", "/v1/actions/none/receipt", {"status": "done"}, {"report"}),
+    ("POST", "/v1/appeals", {"reference": "r", "case_id": "none"}, {"report"}),
+    ("GET", "/v1/appeals/none", None, {"read", "report"}),
     ("GET", "/metrics", None, {"read"}),
 ]
 _OPEN = {"/healthz", "/readyz"}

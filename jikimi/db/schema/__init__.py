@@ -5,7 +5,7 @@ from jikimi.db.schema.cases import case_links, cases, matches, scans
 from jikimi.db.schema.enforcement import actions, appeals, deliveries
 from jikimi.db.schema.evidence import evidence, evidence_keys
 from jikimi.db.schema.metadata import metadata
-from jikimi.db.schema.people import invitations, passkeys, people, sessions, sign_in_tries
+from jikimi.db.schema.people import invitations, passkeys, people, questions, sessions, sign_in_tries
 from jikimi.db.schema.record import audit, clocks, counters, jobs, keys, replies
 from jikimi.db.schema.review import decisions, exposures, notes, skips, user_reports
 
@@ -32,6 +32,7 @@ __all__ = [
     "notes",
     "passkeys",
     "people",
+    "questions",
     "replies",
     "scans",
     "sessions",

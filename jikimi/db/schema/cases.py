@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, Text, desc, text
 
 from jikimi.db.columns import BIG, JsonText, UtcTime
 from jikimi.db.schema.metadata import table
+
+_WAITS = text("state <> 'decided'")
 
 cases = table(
     "cases",
@@ -20,9 +22,17 @@ cases = table(
     Column("assignee", Text, comment="who works on it, until lease_until"),
     Column("lease_until", UtcTime),
     Column("target_at", UtcTime, comment="the operator's own target, not a legal deadline"),
-    Index("ix_cases_state_severity", "state", "severity"),
     Index("ix_cases_state_target_at", "state", "target_at"),
-)
+    # The queue in its order, without what is decided; by kind too, so that a rare kind is found among many others.
+    Index(
+        "ix_cases_waiting", desc("severity"), "target_at", "id", sqlite_where=_WAITS, postgresql_where=_WAITS
+    ),
+    Index(
+        "ix_cases_kind_waiting", "kind", desc("severity"), "target_at", "id", sqlite_where=_WAITS,
+        postgresql_where=_WAITS,
+    ),
+    Index("ix_cases_assignee", "assignee"),
+)  # fmt: skip
 
 case_links = table(
     "case_links",
@@ -56,7 +66,7 @@ scans = table(
     Column("case_id", Text, ForeignKey("cases.id")),
     Column("rechecked_at", UtcTime),
     Index("ix_scans_disposition_id", "disposition", "id"),
-    Index("ix_scans_case_id", "case_id"),
+    Index("ix_scans_case_id_id", "case_id", "id"),
     Index("ix_scans_sha256", "sha256"),
     Index("ix_scans_content_id", "content_id"),
 )
@@ -79,4 +89,5 @@ matches = table(
     Column("flattened", Integer, nullable=False, comment="0 or 1"),
     Column("found_at", UtcTime, nullable=False),
     Index("ix_matches_entry_id_found_at", "entry_id", "found_at"),
+    Index("ix_matches_bank_id_found_at", "bank_id", "found_at"),
 )

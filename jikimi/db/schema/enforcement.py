@@ -13,7 +13,7 @@ actions = table(
     Column("case_id", Text, ForeignKey("cases.id"), nullable=False),
     Column("decision_id", Text, ForeignKey("decisions.id")),
     Column("place", Integer, nullable=False, comment="order within the case, from 1"),
-    Column("verb", Text, nullable=False),
+    Column("verb", Text, comment="null: tells how an appeal has ended"),
     Column("targets", JsonText, nullable=False),
     Column("reasons", JsonText, nullable=False),
     Column("key", Text, nullable=False, unique=True, comment="idempotency key: the same for every try"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, Text, text
 
 from jikimi.db.columns import JsonText, UtcTime
 from jikimi.db.schema.metadata import table
@@ -23,8 +23,18 @@ decisions = table(
     Column("undone_by", Text, ForeignKey("people.id")),
     Column("undone_at", UtcTime),
     Column("appeal_id", Text),
+    Column("added", JsonText, nullable=False, comment="numbers of bank entries that it added"),
+    Column("withdrawn", JsonText, nullable=False, comment="numbers of bank entries that it withdrew"),
     Index("ix_decisions_case_id", "case_id"),
     Index("ix_decisions_state_id", "state", "id"),
+    # One decision holds in a case, whatever the code may think.
+    Index(
+        "uq_decisions_case_id_final",
+        "case_id",
+        unique=True,
+        sqlite_where=text("state = 'final'"),
+        postgresql_where=text("state = 'final'"),
+    ),
 )
 
 notes = table(
@@ -42,6 +52,7 @@ skips = table(
     Column("case_id", Text, ForeignKey("cases.id"), primary_key=True),
     Column("person_id", Text, ForeignKey("people.id"), primary_key=True),
     Column("at", UtcTime, nullable=False),
+    Index("ix_skips_person_id", "person_id"),
 )
 
 exposures = table(
@@ -54,10 +65,12 @@ exposures = table(
     Column("severity", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     Column("started_at", UtcTime, nullable=False),
+    Column("shown_at", UtcTime, comment="when the picture was handed out, which happens once"),
     Column("ended_at", UtcTime),
     Column("milliseconds", Integer, nullable=False),
     Index("ix_exposures_person_id_started_at", "person_id", "started_at"),
     Index("ix_exposures_case_id", "case_id"),
+    Index("ix_exposures_ended_at_started_at", "ended_at", "started_at"),
 )
 
 user_reports = table(
@@ -73,6 +86,6 @@ user_reports = table(
     Column("reason", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("received_at", UtcTime, nullable=False),
-    Index("ix_user_reports_case_id", "case_id"),
+    Index("ix_user_reports_case_id_id", "case_id", "id"),
     Index("ix_user_reports_content_id", "content_id"),
 )

@@ -12,11 +12,20 @@ from prometheus_client.registry import Collector
 from starlette.responses import PlainTextResponse
 
 from jikimi.doors.shared.auth import authorised
+from jikimi.flows.enforce import outbox
+from jikimi.model.action import ActionState
 from jikimi.model.errors import JikimiError
 from jikimi.model.people import Scope
 from jikimi.ports import Kit
 
-EVENTS = ("canary_missed", "bank_flooded", "index_snapshot_damaged", "task_failed", "evidence_unsealed")
+EVENTS = (
+    "canary_missed",
+    "bank_flooded",
+    "index_snapshot_damaged",
+    "task_failed",
+    "evidence_unsealed",
+    "action_dead",
+)
 """What operators should hear of; each is a metric from the start, so that an alarm can be set on it."""
 
 
@@ -85,6 +94,7 @@ class _Collector(Collector):
         yield CounterMetricFamily("jikimi_decoder_crashes", "Files that crashed the codec.", decoder.crashes)
         yield CounterMetricFamily("jikimi_decoder_restarts", "Decoders that had to be started anew.", decoder.restarts)
         yield from self._jobs()
+        yield from self._actions()
 
     def _jobs(self) -> Iterator[Metric]:
         jobs = GaugeMetricFamily("jikimi_jobs", "Jobs by state.", labels=["state"])
@@ -96,3 +106,16 @@ class _Collector(Collector):
         for state in ("waiting", "dead"):
             jobs.add_metric([state], counts.get(state, 0))
         yield jobs
+
+    def _actions(self) -> Iterator[Metric]:
+        actions = GaugeMetricFamily("jikimi_actions", "Actions by state.", labels=["state"])
+        try:
+            standing = outbox(self._kit)
+        except JikimiError:
+            return
+        for state in ActionState:
+            actions.add_metric([state], standing.counts.get(state, 0))
+        yield actions
+        oldest = standing.oldest_waiting
+        seconds = (self._kit.clock() - oldest).total_seconds() if oldest else 0.0
+        yield GaugeMetricFamily("jikimi_action_oldest_waiting_seconds", "How long the oldest action waits.", seconds)

@@ -10,12 +10,12 @@ from jikimi.model.bank import MAX_TEXT
 from jikimi.model.errors import Refused
 from jikimi.model.scan import MAX_REFERENCE
 
-_NO_NUL = r"^[^\x00]*$"
+NO_NUL = r"^[^\x00]*$"
 """PostgreSQL cannot store the character 0, and nobody means to send it."""
 
-Reference = Annotated[str, StringConstraints(max_length=MAX_REFERENCE, pattern=_NO_NUL)]
-FreeText = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=_NO_NUL)]
-Name = Annotated[str, StringConstraints(max_length=255, pattern=_NO_NUL)]
+Reference = Annotated[str, StringConstraints(max_length=MAX_REFERENCE, pattern=NO_NUL)]
+FreeText = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=NO_NUL)]
+Name = Annotated[str, StringConstraints(max_length=255, pattern=NO_NUL)]
 PageSize = Annotated[int, Field(ge=1, le=1000)]
 
 

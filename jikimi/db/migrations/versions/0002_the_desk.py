@@ -50,6 +50,7 @@ def upgrade() -> None:
         "people",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("folded", sa.Text(), nullable=False, comment="the name as it is compared"),
         sa.Column("pseudonym", sa.Text(), nullable=False),
         sa.Column("roles", JsonText(), nullable=False),
         sa.Column("language", sa.Text(), nullable=False),
@@ -62,18 +63,38 @@ def upgrade() -> None:
         sa.Column(
             "totp_step", BIG, nullable=False, comment="step of the last code that was taken; none is taken twice"
         ),
-        sa.Column("oidc_subject", sa.Text(), nullable=False),
+        sa.Column("recovery", JsonText(), nullable=False, comment="digests of recovery codes that were not used"),
+        sa.Column("oidc_subject", sa.Text(), nullable=False, comment="issuer and subject, empty: none"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
-        sa.UniqueConstraint("name", name=op.f("uq_people_name")),
+        sa.UniqueConstraint("folded", name=op.f("uq_people_folded")),
         sa.UniqueConstraint("pseudonym", name=op.f("uq_people_pseudonym")),
         sqlite_strict=True,
     )
+    op.create_index(
+        "uq_people_oidc_subject",
+        "people",
+        ["oidc_subject"],
+        unique=True,
+        sqlite_where=sa.text("oidc_subject <> ''"),
+        postgresql_where=sa.text("oidc_subject <> ''"),
+    )
+    op.create_table(
+        "questions",
+        sa.Column("digest", sa.Text(), nullable=False, comment="sha256 of the challenge or state"),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("expires_at", UtcTime(), nullable=False),
+        sa.Column("person_id", sa.Text(), nullable=True, comment="who is asked; may be somebody who is still to come"),
+        sa.Column("data", JsonText(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_questions")),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_questions_expires_at", "questions", ["expires_at"], unique=False)
     op.create_table(
         "sign_in_tries",
-        sa.Column("name", sa.Text(), nullable=False, comment="sha256 of the name that was tried"),
+        sa.Column("key", sa.Text(), nullable=False, comment="sha256 of the name or address that was tried"),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_at", UtcTime(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_sign_in_tries")),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_sign_in_tries")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -92,6 +113,8 @@ def upgrade() -> None:
         sa.Column("undone_by", sa.Text(), nullable=True),
         sa.Column("undone_at", UtcTime(), nullable=True),
         sa.Column("appeal_id", sa.Text(), nullable=True),
+        sa.Column("added", JsonText(), nullable=False, comment="numbers of bank entries that it added"),
+        sa.Column("withdrawn", JsonText(), nullable=False, comment="numbers of bank entries that it withdrew"),
         sa.ForeignKeyConstraint(["by"], ["people.id"], name=op.f("fk_decisions_by")),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_decisions_case_id")),
         sa.ForeignKeyConstraint(["second"], ["people.id"], name=op.f("fk_decisions_second")),
@@ -101,6 +124,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_decisions_case_id", "decisions", ["case_id"], unique=False)
     op.create_index("ix_decisions_state_id", "decisions", ["state", "id"], unique=False)
+    op.create_index(
+        "uq_decisions_case_id_final",
+        "decisions",
+        ["case_id"],
+        unique=True,
+        sqlite_where=sa.text("state = 'final'"),
+        postgresql_where=sa.text("state = 'final'"),
+    )
     op.create_table(
         "exposures",
         sa.Column("id", sa.Text(), nullable=False),
@@ -111,6 +142,7 @@ def upgrade() -> None:
         sa.Column("severity", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("started_at", UtcTime(), nullable=False),
+        sa.Column("shown_at", UtcTime(), nullable=True, comment="when the picture was handed out, which happens once"),
         sa.Column("ended_at", UtcTime(), nullable=True),
         sa.Column("milliseconds", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_exposures_case_id")),
@@ -119,6 +151,7 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index("ix_exposures_case_id", "exposures", ["case_id"], unique=False)
+    op.create_index("ix_exposures_ended_at_started_at", "exposures", ["ended_at", "started_at"], unique=False)
     op.create_index("ix_exposures_person_id_started_at", "exposures", ["person_id", "started_at"], unique=False)
     op.create_table(
         "invitations",
@@ -127,6 +160,7 @@ def upgrade() -> None:
         sa.Column("made_by", sa.Text(), nullable=False),
         sa.Column("made_at", UtcTime(), nullable=False),
         sa.Column("expires_at", UtcTime(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False, comment="whom it is for"),
         sa.Column("person_id", sa.Text(), nullable=True),
         sa.Column("used_at", UtcTime(), nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_invitations_person_id")),
@@ -168,6 +202,7 @@ def upgrade() -> None:
         sa.Column("seen_at", UtcTime(), nullable=False),
         sa.Column("place", sa.Text(), nullable=False, comment="browser, to recognise it by"),
         sa.Column("proof", sa.Text(), nullable=False, comment="passkey, password or oidc"),
+        sa.Column("proved_at", UtcTime(), nullable=True, comment="when a passkey or a code was shown last"),
         sa.Column("ended_at", UtcTime(), nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_sessions_person_id")),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_sessions")),
@@ -201,7 +236,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_reports")),
         sqlite_strict=True,
     )
-    op.create_index("ix_user_reports_case_id", "user_reports", ["case_id"], unique=False)
+    op.create_index("ix_user_reports_case_id_id", "user_reports", ["case_id", "id"], unique=False)
     op.create_index("ix_user_reports_content_id", "user_reports", ["content_id"], unique=False)
     op.create_table(
         "actions",
@@ -209,7 +244,7 @@ def upgrade() -> None:
         sa.Column("case_id", sa.Text(), nullable=False),
         sa.Column("decision_id", sa.Text(), nullable=True),
         sa.Column("place", sa.Integer(), nullable=False, comment="order within the case, from 1"),
-        sa.Column("verb", sa.Text(), nullable=False),
+        sa.Column("verb", sa.Text(), nullable=True, comment="null: tells how an appeal has ended"),
         sa.Column("targets", JsonText(), nullable=False),
         sa.Column("reasons", JsonText(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False, comment="idempotency key: the same for every try"),
@@ -276,6 +311,18 @@ def upgrade() -> None:
         "cases",
         sa.Column("target_at", UtcTime(), nullable=True, comment="the operator's own target, not a legal deadline"),
     )
+    # Cases from before had no target; they are due since they were opened.
+    op.execute("UPDATE cases SET target_at = opened_at")
+    op.drop_index("ix_cases_state_severity", "cases")
     op.create_index("ix_cases_state_target_at", "cases", ["state", "target_at"], unique=False)
+    waits = sa.text("state <> 'decided'")
+    in_order = [sa.text("severity DESC"), sa.text("target_at"), sa.text("id")]
+    for name, columns in (("ix_cases_waiting", in_order), ("ix_cases_kind_waiting", [sa.text("kind"), *in_order])):
+        op.create_index(name, "cases", columns, sqlite_where=waits, postgresql_where=waits)
+    op.create_index("ix_cases_assignee", "cases", ["assignee"], unique=False)
+    op.create_index("ix_skips_person_id", "skips", ["person_id"], unique=False)
+    op.drop_index("ix_scans_case_id", "scans")
+    op.create_index("ix_scans_case_id_id", "scans", ["case_id", "id"], unique=False)
+    op.create_index("ix_matches_bank_id_found_at", "matches", ["bank_id", "found_at"], unique=False)
     op.create_index("ix_scans_content_id", "scans", ["content_id"], unique=False)
     op.create_index("ix_scans_sha256", "scans", ["sha256"], unique=False)

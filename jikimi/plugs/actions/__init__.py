@@ -1,0 +1,1 @@
+"""How the platform is told what to do."""

@@ -1,0 +1,119 @@
+"""Actions go out as signed webhooks: one POST for each try, over a connection of its own.
+
+What bounds a try: time-outs for each step, one deadline over all (a receiver may send a byte now and then for ever), no
+redirect is followed, and of the answer no more is read than is kept.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from jikimi.model.action import MAX_RECEIPT, Answer
+from jikimi.model.errors import Refused
+from jikimi.model.message import Message
+from jikimi.webhook import DELIVERY, EVENT, IDEMPOTENCY_KEY, SIGNATURE, sign
+
+_LONGEST_RETRY_AFTER = 24 * 3600
+"""A platform may ask for patience, but not put an action off for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """Tells the platform at one address. `keys` are read anew for every try, so that they can be replaced meanwhile."""
+
+    url: str
+    keys: Callable[[], Sequence[str]]
+    seconds: float
+    clock: Callable[[], datetime]
+    trusted: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+
+    def perform(self, message: Message) -> Answer:
+        """Send a message once."""
+        body = message.body.encode("utf-8", "backslashreplace")
+        now = self.clock()
+        try:
+            signature = sign(body, self.keys(), now.timestamp())
+        except Refused as error:
+            return Answer(status=0, error=error.message)
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "jikimi",
+            SIGNATURE: signature,
+            DELIVERY: message.delivery,
+            EVENT: message.event.value,
+            IDEMPOTENCY_KEY: message.key,
+        }
+        began = time.monotonic()
+        answer = self._post(body, headers, now)
+        return replace(answer, elapsed_ms=int((time.monotonic() - began) * 1000))
+
+    def _post(self, body: bytes, headers: dict[str, str], now: datetime) -> Answer:
+        parts = urlsplit(self.url)
+        connection = self._connection(parts.hostname or "", parts.port)
+        late = threading.Event()
+        watch = threading.Timer(self.seconds, _cut, (connection, late))
+        watch.daemon = True
+        try:
+            connection.connect()
+            watch.start()
+            connection.request("POST", _path(self.url), body=body, headers=headers, preload_content=False)
+            response = connection.getresponse()
+            text = response.read(MAX_RECEIPT, decode_content=False).decode("utf-8", "replace").replace("\x00", "\ufffd")
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            return Answer(status=0, error="timeout" if late.is_set() else _told(error))
+        finally:
+            watch.cancel()
+            connection.close()
+        if late.is_set():
+            return Answer(status=0, error="timeout")
+        error_ = f"redirects to {response.headers.get('Location', '')[:100]}" if 300 <= response.status < 400 else ""
+        retry_after = _seconds(response.headers.get("Retry-After", ""), now)
+        return Answer(status=response.status, body=text, error=error_, retry_after=retry_after)
+
+    def _connection(self, host: str, port: int | None) -> HTTPConnection:
+        if urlsplit(self.url).scheme == "https":
+            return HTTPSConnection(host, port, timeout=self.seconds, ssl_context=self.trusted)
+        return HTTPConnection(host, port, timeout=self.seconds)
+
+
+def _cut(connection: HTTPConnection, late: threading.Event) -> None:
+    """End a try that takes too long, whatever the other side is at."""
+    late.set()
+    if connection.sock is not None:
+        with suppress(OSError):
+            # The plain socket's own method: that of TLS would change what the sending thread is using.
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+
+
+def _told(error: Exception) -> str:
+    """One short line about what went wrong on the way."""
+    return f"{type(error).__name__}: {error}".replace("\n", " ").replace("\x00", "")[:200]
+
+
+def _seconds(untrusted_header: str, now: datetime) -> int:
+    """`Retry-After`, as seconds or as a date; 0 if there is none that can be read."""
+    header = untrusted_header.strip()
+    if header.isascii() and header.isdigit():
+        return min(int(header[:9]), _LONGEST_RETRY_AFTER)
+    try:
+        wait = (parsedate_to_datetime(header) - now).total_seconds()
+    except (ValueError, TypeError):
+        return 0
+    return int(min(max(wait, 0), _LONGEST_RETRY_AFTER))

@@ -1,0 +1,1 @@
+"""Proofs of who somebody is: passkeys, passwords, codes, an identity provider."""
