@@ -10,13 +10,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from jikimi.db.schema import case_links, cases, skips
 from jikimi.model.bank import Category
-from jikimi.model.case import WAITING, Case, CaseState, Origin
+from jikimi.model.case import SEVERITY, WAITING, Case, CaseState, Origin
 from jikimi.model.errors import Broken
 from jikimi.model.ids import CaseId, PersonId
 from jikimi.model.queue import Eyes, Filter
 
 _CONTENT, _ACCOUNT = "content", "account"
 _REFS_A_QUERY = 500
+_SEVERITIES = sorted(set(SEVERITY.values()), reverse=True)
 
 
 class SqlCases:
@@ -61,8 +62,8 @@ class SqlCases:
         """Store those links that are not there yet; how many contents were new."""
         new = 0
         for link in _links(case):
-            stored = self._connection.execute(self._insert(case_links).values(link).on_conflict_do_nothing())
-            new += stored.rowcount if link["what"] == _CONTENT else 0
+            store = self._insert(case_links).values(link).on_conflict_do_nothing().returning(case_links.c.what)
+            new += self._connection.execute(store).scalar_one_or_none() == _CONTENT
         return new
 
     def sharing(self, case: Case, limit: int) -> tuple[Case, ...]:
@@ -81,13 +82,20 @@ class SqlCases:
         return self._heads(select(cases).where(cases.c.id.in_(ids)).order_by(cases.c.id.desc()))
 
     def queue(self, wanted: Filter, eyes: Eyes, *, limit: int, after: CaseId | None = None) -> tuple[Case, ...]:
-        """A page of the queue, gravest first, then by target: without links, which nobody reads there."""
-        found = self._wanted(select(cases), wanted, eyes)
+        """A page of the queue, gravest first, then by target: without links, which nobody reads there.
+
+        Each severity is asked for by itself, in the order of the index.
+        """
         last = None if after is None else self.get(after)
-        if last is not None:
-            found = found.where(_behind(last))
-        in_order = (cases.c.severity.desc(), cases.c.target_at, cases.c.id)
-        return self._heads(found.order_by(*in_order).limit(limit))
+        found: list[Case] = []
+        for severity in _SEVERITIES:
+            if len(found) >= limit or (last is not None and severity > last.severity):
+                continue
+            same = self._wanted(select(cases), wanted, eyes).where(cases.c.severity == severity)
+            if last is not None and severity == last.severity:
+                same = same.where(_behind(last))
+            found += self._heads(same.order_by(cases.c.target_at, cases.c.id).limit(limit - len(found)))
+        return tuple(found)
 
     def count(self, wanted: Filter, eyes: Eyes) -> int:
         """How many cases the whole queue has."""
@@ -152,12 +160,11 @@ class SqlCases:
 
 
 def _behind(last: Case) -> ColumnElement[bool]:
-    """What comes after a case in the queue; one without a target is the first of its severity."""
-    same = cases.c.severity == last.severity
+    """What comes after a case among those of its severity."""
     later = cases.c.id > last.id
-    if last.target_at is not None:
-        later = or_(cases.c.target_at > last.target_at, and_(cases.c.target_at == last.target_at, later))
-    return or_(cases.c.severity < last.severity, and_(same, later))
+    if last.target_at is None:
+        return later
+    return or_(cases.c.target_at > last.target_at, and_(cases.c.target_at == last.target_at, later))
 
 
 def _columns(case: Case) -> dict[str, Any]:

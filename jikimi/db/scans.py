@@ -121,6 +121,7 @@ class SqlScans:
         count = select(func.count(scans.c.id)).where(scans.c.case_id == cases.c.id).scalar_subquery()
         found = (
             select(cases.c.id, count.label("uploads"), matches.c.bank, matches.c.distance)
+            .select_from(cases)
             .outerjoin(matches, and_(matches.c.scan_id == first, matches.c.place == 0))
             .where(cases.c.id.in_(case_ids))
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Text, desc, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, Text, text
 
 from jikimi.db.columns import BIG, JsonText, UtcTime
 from jikimi.db.schema.metadata import table
@@ -25,10 +25,10 @@ cases = table(
     Index("ix_cases_state_target_at", "state", "target_at"),
     # The queue in its order, without what is decided; by kind too, so that a rare kind is found among many others.
     Index(
-        "ix_cases_waiting", desc("severity"), "target_at", "id", sqlite_where=_WAITS, postgresql_where=_WAITS
+        "ix_cases_waiting", "severity", "target_at", "id", sqlite_where=_WAITS, postgresql_where=_WAITS
     ),
     Index(
-        "ix_cases_kind_waiting", "kind", desc("severity"), "target_at", "id", sqlite_where=_WAITS,
+        "ix_cases_kind_waiting", "kind", "severity", "target_at", "id", sqlite_where=_WAITS,
         postgresql_where=_WAITS,
     ),
     Index("ix_cases_assignee", "assignee"),

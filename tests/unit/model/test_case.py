@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jikimi.model.bank import Category, OnMatch
-from jikimi.model.case import Case, CaseState, join, open_case, opens_case
+from jikimi.model.case import Case, CaseState, Targets, join, open_case, opens_case
 from jikimi.model.ids import CaseId
 from jikimi.model.match import Coverage, Disposition, Match, Verdict
 from jikimi.model.media import MediaKind
@@ -46,7 +46,7 @@ def verdict(disposition: Disposition, *matches: Match) -> Verdict:
 def case_of(*matches: Match, sha256: str = "aa", account: str = "") -> Case:
     upload = Upload(source="web", received_at=_NOON, account_id=account)
     content = Content(kind=MediaKind.PNG, size=1, sha256=sha256)
-    return open_case(CaseId("case_1"), upload, content, verdict(Disposition.BLOCK, *matches), _NOON)
+    return open_case(CaseId("case_1"), upload, content, verdict(Disposition.BLOCK, *matches), _NOON, Targets())
 
 
 @pytest.mark.parametrize("disposition", Disposition)
@@ -84,7 +84,17 @@ def test_a_case_never_becomes_less_grave_by_joining(old_kind: Category, new_kind
         accounts=("x",),
         updated_at=new.updated_at,
         version=2,
+        target_at=min(one for one in (old.target_at, new.target_at) if one),
     )
+
+
+def test_more_of_what_is_there_does_not_move_the_version_on() -> None:
+    case = case_of(match(Category.NCII))
+    again = case_of(match(Category.NCII), account="somebody else")
+    assert join(case, again, has_new_content=False).version == 1
+    assert join(case, again, has_new_content=True).version == 2
+    graver = case_of(match(Category.CSAM))
+    assert join(case, graver, has_new_content=False).version == 2
 
 
 def test_the_same_content_is_in_a_case_once() -> None:
