@@ -71,8 +71,11 @@ class Examination:
         return (*self.digests, *(seen.view.signal for seen in self.seen))
 
 
-def scan(kit: Kit, upload: Upload, file: BinaryIO) -> Scan:
-    """Check a file that can be read and sought; the answer is stored as far as it has to be."""
+def scan(kit: Kit, upload: Upload, file: BinaryIO, *, for_people: bool = False) -> Scan:
+    """Check a file that can be read and sought; the answer is stored as far as it has to be.
+
+    `for_people`: somebody has asked people to look, so it is remembered whatever the answer.
+    """
     examination = examine(kit.reader, file)
     verdict = judge(kit, examination)
     answer = Scan(
@@ -87,7 +90,7 @@ def scan(kit: Kit, upload: Upload, file: BinaryIO) -> Scan:
     if kept:
         file.seek(0)
         kit.blobs.put(blob_name(answer.id), file)  # 7
-    return _conclude(kit, answer, recheck=kept)
+    return _conclude(kit, answer, recheck=kept, for_people=for_people)
 
 
 def scan_unread(kit: Kit, upload: Upload, *, size: int, reason: Reason) -> Scan:
@@ -180,9 +183,9 @@ def blob_name(scan_id: ScanId) -> str:
     return f"{RECHECK}/{scan_id}"
 
 
-def _conclude(kit: Kit, answer: Scan, *, recheck: bool = False) -> Scan:
+def _conclude(kit: Kit, answer: Scan, *, recheck: bool = False, for_people: bool = False) -> Scan:
     """Steps 6 and 8: count, and store what has to be remembered."""
-    if is_remembered(answer.verdict):
+    if for_people or is_remembered(answer.verdict):
         with kit.store.begin() as tx:  # 8
             answer = file_scan(kit, tx, answer, verb="scan")
             tx.scans.add(answer)
