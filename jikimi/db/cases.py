@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jikimi.db.schema import case_links, cases, skips
+from jikimi.db.schema.cases import WAITS
 from jikimi.model.bank import Category
 from jikimi.model.case import SEVERITY, WAITING, Case, CaseState, Origin
 from jikimi.model.errors import Broken
@@ -84,18 +85,20 @@ class SqlCases:
     def queue(self, wanted: Filter, eyes: Eyes, *, limit: int, after: CaseId | None = None) -> tuple[Case, ...]:
         """A page of the queue, gravest first, then by target: without links, which nobody reads there.
 
-        Each severity is asked for by itself, in the order of the index.
+        Each severity is asked for by itself, in the order of the index, which knows all that is filtered by.
         """
         last = None if after is None else self.get(after)
-        found: list[Case] = []
-        for severity in _SEVERITIES:
-            if len(found) >= limit or (last is not None and severity > last.severity):
+        ids: list[str] = []
+        for severity in _SEVERITIES if wanted.kind is None else [SEVERITY.get(wanted.kind, 0)]:
+            if len(ids) >= limit or (last is not None and severity > last.severity):
                 continue
-            same = self._wanted(select(cases), wanted, eyes).where(cases.c.severity == severity)
+            same = self._wanted(select(cases.c.id), wanted, eyes).where(cases.c.severity == severity)
             if last is not None and severity == last.severity:
                 same = same.where(_behind(last))
-            found += self._heads(same.order_by(cases.c.target_at, cases.c.id).limit(limit - len(found)))
-        return tuple(found)
+            in_order = same.order_by(cases.c.target_at, cases.c.id).limit(limit - len(ids))
+            ids += self._connection.execute(in_order).scalars()
+        found = {case.id: case for case in self._heads(select(cases).where(cases.c.id.in_(ids)))}
+        return tuple(found[CaseId(one)] for one in ids)
 
     def count(self, wanted: Filter, eyes: Eyes) -> int:
         """How many cases the whole queue has."""
@@ -113,7 +116,10 @@ class SqlCases:
         return self._cases(query)
 
     def _wanted(self, query: Select[Any], wanted: Filter, eyes: Eyes) -> Select[Any]:
-        query = query.where(cases.c.state.in_(wanted.states))
+        if wanted.state is not CaseState.DECIDED:
+            query = query.where(WAITS)
+        if wanted.state is not None:
+            query = query.where(cases.c.state == wanted.state)
         for column, value in (
             (cases.c.kind, wanted.kind),
             (cases.c.severity, wanted.severity),
@@ -121,8 +127,6 @@ class SqlCases:
         ):
             if value is not None:
                 query = query.where(column == value)
-        if wanted.state is not CaseState.DECIDED:
-            query = query.where(cases.c.state != CaseState.DECIDED)  # in the words of the index
         if wanted.mine:
             query = query.where(cases.c.assignee == eyes.person_id, cases.c.lease_until > eyes.now)
         if eyes.hidden:
