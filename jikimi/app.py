@@ -28,6 +28,7 @@ from jikimi.engine.on_demand import IndexOnDemand
 from jikimi.engine.pattern import alter, paint
 from jikimi.flows.account import write_totals
 from jikimi.flows.canary import Canary, Sighting, is_fresh, prepare, send
+from jikimi.flows.expose import close_looks
 from jikimi.flows.index import follow, open_index, renew
 from jikimi.flows.once import forget
 from jikimi.flows.recheck import recheck, sweep
@@ -47,6 +48,7 @@ _STALE = timedelta(seconds=15)
 """An index that could not be compared with the database for so long is no longer trusted."""
 _RENEW_SECONDS = 5.0
 _JOBS_SECONDS = 2.0
+_LOOKS_SECONDS = 15.0
 _SWEEP_SECONDS = 3600.0
 
 
@@ -131,6 +133,7 @@ class Service:
                 Task(name="totals", every=1.0, run=lambda: write_totals(kit)),
                 Task(name="canary", every=settings.canary_seconds, run=self._send_canary),
                 Task(name="jobs", every=_JOBS_SECONDS, run=lambda: run_due_jobs(kit, {RECHECK: recheck})),
+                Task(name="looks", every=_LOOKS_SECONDS, run=lambda: close_looks(kit)),
                 Task(name="renew", every=_RENEW_SECONDS, run=lambda: renew(kit)),
                 Task(name="forget", every=_SWEEP_SECONDS, run=lambda: forget(kit)),
                 Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),

@@ -85,6 +85,8 @@ def milliseconds(do: Callable[[], object], times: int = 9) -> float:
     return min(taken)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_queue_answers_at_once(full: World, record_property: Callable[[str, object], None]) -> None:
     kit = full.kit
     person = hire(kit, Role.REVIEWER)
@@ -108,6 +110,8 @@ def test_the_queue_answers_at_once(full: World, record_property: Callable[[str, 
     assert max(taken.values()) < BUDGET_MS, taken
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_one_picture_of_thousands_of_accounts_costs_the_same_each_time(world: World) -> None:
     kit = world.kit
     known = paint(1)

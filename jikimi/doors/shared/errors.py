@@ -19,6 +19,13 @@ _REFUSED = {
     "body_incomplete": 408,
     "body_too_large": 413,
     "idempotency_key_used": 422,
+    "permission_missing": 403,
+    "case_taken": 409,
+    "case_moved": 409,
+    "lease_expired": 409,
+    "exposure_cap": 429,
+    "break_due": 429,
+    "after_hours": 429,
     "signal_type_unknown": 400,  # a mistake in what was sent, not a place that is not there
 }
 _BY_ENDING = {"_unknown": 404, "_exists": 409}
