@@ -52,8 +52,15 @@ def _machine(settings: Settings) -> Iterator[Finding]:
         yield Finding(check="sandbox", ok=lock.seccomp, finding=found)
     versions = ", ".join(f"{name} {number}" for name, number in codec_versions().items())
     yield Finding(check="codecs", ok=True, finding=versions)
-    yield Finding(check="kernel", ok=True, finding=kernel.name())
+    yield Finding(check="kernel", ok=True, finding=_kernel())
     yield Finding(check="pictures", ok=True, finding=f"PDQ {pdq.name()}, {straight.name()}")
+
+
+def _kernel() -> str:
+    name = kernel.name()
+    if name != "numpy":
+        return name
+    return f"{name}: slower; the native kernel is not installed, or not asked for"
 
 
 def _folder(settings: Settings) -> Finding:

@@ -13,7 +13,7 @@ endif()
 
 find_package(JPEG)
 if(JPEG_FOUND)
-  target_sources(jikimi_pdq PRIVATE src/jpeg.cpp)
+  target_sources(jikimi_pdq PRIVATE src/jpeg.cpp src/planes.cpp)
   target_link_libraries(jikimi_pdq PRIVATE JPEG::JPEG)
 else()
   message(STATUS "libjpeg has no headers here: JPEG takes the general way")

@@ -12,6 +12,8 @@
 
 #include <jpeglib.h>
 
+#include "planes.h"
+
 namespace jikimi::jpeg {
 namespace {
 
@@ -42,6 +44,7 @@ struct Decoding {
     jpeg_decompress_struct info;
     Escape escape;
     std::vector<std::uint8_t> rows;
+    Planes planes;
 
     Decoding() {
         std::memset(&info, 0, sizeof info);
@@ -90,9 +93,10 @@ bool is_complete(const jpeg_decompress_struct& info) {
 class Rows {
   public:
     virtual ~Rows() = default;
-    virtual pdq::Pixels colour_layout() const = 0;
-    virtual void start(const jpeg_decompress_struct& info) = 0;
-    virtual void add(const std::uint8_t* row) = 0;
+    // Whether RGB is wanted; else whatever gives the same brightness soonest.
+    virtual bool needs_rgb() const = 0;
+    virtual void start(const jpeg_decompress_struct& info, pdq::Pixels layout) = 0;
+    virtual void add(const void* row) = 0;
 };
 
 #ifdef JCS_EXTENSIONS
@@ -103,22 +107,25 @@ constexpr J_COLOR_SPACE kRgbx = JCS_RGB;
 constexpr pdq::Pixels kQuick = pdq::Pixels::kRgb8;
 #endif
 
-J_COLOR_SPACE output_of(const jpeg_decompress_struct& info, const Rows& target) {
-    if (is_grey(info)) return JCS_GRAYSCALE;
-    return target.colour_layout() == pdq::Pixels::kRgbx8 ? kRgbx : JCS_RGB;
+pdq::Pixels layout_for(const jpeg_decompress_struct& info, const Rows& target) {
+    if (is_grey(info)) return pdq::Pixels::kGrey8;
+    if (target.needs_rgb()) return pdq::Pixels::kRgb8;
+    return Planes::fit(info) ? pdq::Pixels::kYcc8 : kQuick;
 }
 
-// No object with a destructor may live in this frame: errors jump out of it.
-bool decode(Decoding& decoding, const std::uint8_t* bytes, std::size_t count, Size expected, Rows& target) {
-    if (setjmp(decoding.escape.way_out) != 0) return false;
+void ask_for(jpeg_decompress_struct& info, pdq::Pixels layout) {
+    info.raw_data_out = layout == pdq::Pixels::kYcc8;
+    switch (layout) {
+        case pdq::Pixels::kGrey8: info.out_color_space = JCS_GRAYSCALE; break;
+        case pdq::Pixels::kYcc8: info.out_color_space = JCS_YCbCr; break;
+        case pdq::Pixels::kRgbx8: info.out_color_space = kRgbx; break;
+        default: info.out_color_space = JCS_RGB;
+    }
+}
+
+// No object with a destructor may live in these frames: errors jump out of them.
+void read_rows(Decoding& decoding, Rows& target) {
     jpeg_decompress_struct& info = decoding.info;
-    jpeg_create_decompress(&info);
-    jpeg_mem_src(&info, bytes, static_cast<unsigned long>(count));
-    if (jpeg_read_header(&info, TRUE) != JPEG_HEADER_OK || !is_usual(info, expected)) return false;
-    info.out_color_space = output_of(info, target);
-    jpeg_start_decompress(&info);
-    if (!is_complete(info)) return false;
-    target.start(info);
     const std::size_t stride = info.output_width * static_cast<std::size_t>(info.output_components);
     decoding.rows.resize(kRows * stride);
     JSAMPROW lines[kRows];
@@ -127,19 +134,49 @@ bool decode(Decoding& decoding, const std::uint8_t* bytes, std::size_t count, Si
         const JDIMENSION got = jpeg_read_scanlines(&info, lines, kRows);
         for (JDIMENSION i = 0; i < got; ++i) target.add(lines[i]);
     }
+}
+
+bool read_planes(Decoding& decoding, Rows& target) {
+    jpeg_decompress_struct& info = decoding.info;
+    Planes& planes = decoding.planes;
+    if (!planes.start(info)) return false;
+    while (info.output_scanline < info.output_height) {
+        jpeg_read_raw_data(&info, planes.room(), planes.room_rows());
+        while (planes.has_row()) {
+            const pdq::Ycc row = planes.next_row();
+            target.add(&row);
+        }
+    }
+    return true;
+}
+
+bool decode(Decoding& decoding, const std::uint8_t* bytes, std::size_t count, Size expected, Rows& target) {
+    if (setjmp(decoding.escape.way_out) != 0) return false;
+    jpeg_decompress_struct& info = decoding.info;
+    jpeg_create_decompress(&info);
+    jpeg_mem_src(&info, bytes, static_cast<unsigned long>(count));
+    if (jpeg_read_header(&info, TRUE) != JPEG_HEADER_OK || !is_usual(info, expected)) return false;
+    const pdq::Pixels layout = layout_for(info, target);
+    ask_for(info, layout);
+    jpeg_start_decompress(&info);
+    if (!is_complete(info)) return false;
+    target.start(info, layout);
+    if (layout == pdq::Pixels::kYcc8) {
+        if (!read_planes(decoding, target)) return false;
+    } else {
+        read_rows(decoding, target);
+    }
     jpeg_finish_decompress(&info);
     return info.err->num_warnings == 0;
 }
 
-pdq::Pixels layout_of(const jpeg_decompress_struct& info) { return is_grey(info) ? pdq::Pixels::kGrey8 : kQuick; }
-
 class IntoSample final : public Rows {
   public:
-    pdq::Pixels colour_layout() const override { return kQuick; }
-    void start(const jpeg_decompress_struct& info) override {
-        reducer_ = std::make_unique<pdq::Reducer>(info.output_height, info.output_width, layout_of(info));
+    bool needs_rgb() const override { return false; }
+    void start(const jpeg_decompress_struct& info, pdq::Pixels layout) override {
+        reducer_ = std::make_unique<pdq::Reducer>(info.output_height, info.output_width, layout);
     }
-    void add(const std::uint8_t* row) override { reducer_->add(row); }
+    void add(const void* row) override { reducer_->add(row); }
     void finish(float* sample) { reducer_->finish(sample); }
 
   private:
@@ -154,15 +191,15 @@ class IntoTurned final : public Rows {
           // From which end of the upright axes stored rows and columns are counted.
           is_row_reversed_(orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7),
           is_col_reversed_(orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8) {}
-    pdq::Pixels colour_layout() const override { return kQuick; }
-    void start(const jpeg_decompress_struct& info) override {
-        layout_ = layout_of(info);
+    bool needs_rgb() const override { return false; }
+    void start(const jpeg_decompress_struct& info, pdq::Pixels layout) override {
+        layout_ = layout;
         rows_ = info.output_height;
         cols_ = info.output_width;
         upright_.resize(rows_ * cols_);
         line_.resize(cols_);
     }
-    void add(const std::uint8_t* row) override {
+    void add(const void* row) override {
         pdq::luma(row, cols_, layout_, line_.data());
         if (is_col_reversed_) std::reverse(line_.begin(), line_.end());
         const std::size_t at = is_row_reversed_ ? rows_ - 1 - row_ : row_;
@@ -190,13 +227,14 @@ class IntoTurned final : public Rows {
 class IntoPixels final : public Rows {
   public:
     explicit IntoPixels(std::uint8_t* rgb) : next_(rgb) {}
-    pdq::Pixels colour_layout() const override { return pdq::Pixels::kRgb8; }
-    void start(const jpeg_decompress_struct& info) override {
+    bool needs_rgb() const override { return true; }
+    void start(const jpeg_decompress_struct& info, pdq::Pixels layout) override {
         width_ = info.output_width;
-        is_grey_ = is_grey(info);
+        is_grey_ = layout == pdq::Pixels::kGrey8;
     }
-    void add(const std::uint8_t* row) override {
-        for (std::size_t i = 0; i < 3 * width_; ++i) next_[i] = row[is_grey_ ? i / 3 : i];
+    void add(const void* row) override {
+        const auto* bytes = static_cast<const std::uint8_t*>(row);
+        for (std::size_t i = 0; i < 3 * width_; ++i) next_[i] = bytes[is_grey_ ? i / 3 : i];
         next_ += 3 * width_;
     }
 

@@ -243,6 +243,7 @@ void luma(const void* row, std::size_t cols, Pixels pixels, float* brightness) {
         case Pixels::kGrey8: chosen().grey(bytes, cols, brightness); break;
         case Pixels::kRgb8: chosen().rgb(bytes, cols, brightness); break;
         case Pixels::kRgbx8: chosen().rgbx(bytes, cols, brightness); break;
+        case Pixels::kYcc8: chosen().ycc(*static_cast<const Ycc*>(row), cols, brightness); break;
         case Pixels::kLuma32: std::memcpy(brightness, row, cols * sizeof(float)); break;
     }
 }

@@ -51,6 +51,11 @@ struct Loops {
     void (*grey)(const std::uint8_t* row, std::size_t cols, float* brightness);
     void (*rgb)(const std::uint8_t* row, std::size_t cols, float* brightness);
     void (*rgbx)(const std::uint8_t* row, std::size_t cols, float* brightness);
+    void (*ycc)(const Ycc& row, std::size_t cols, float* brightness);
+    // 3/4 of a row of colours and 1/4 of its neighbour, times four; and twice as many from such sums, which need one more
+    // at each end: 3/4 of the own sum and 1/4 of the nearer neighbour's, rounded by what is added to sixteenths.
+    void (*add_rows)(const std::uint8_t* own, const std::uint8_t* neighbour, std::size_t cols, std::uint16_t* sums);
+    void (*widen)(const std::uint16_t* sums, std::size_t cols, int before, int after, std::uint8_t* wide);
     // Along rows, along columns, along rows again: three of the four filters on `lanes` rows.
     void (*filter)(Block& block);
     void (*frequencies)(const float* sample, const float* cosines_by_place, float* frequencies);

@@ -1,3 +1,6 @@
-# Run by hand on JPEGs of your own, built with JIKIMI_SANITIZE: test_pdq_jpeg ROUNDS FILE...
-add_executable(test_pdq_jpeg tests/test_pdq_jpeg.cpp)
-target_link_libraries(test_pdq_jpeg PRIVATE jikimi_pdq jikimi_flags)
+# Ten seconds of mutated JPEGs; give it more by hand.
+if(JPEG_FOUND)
+  add_executable(jpeg_mutations fuzz/jpeg_mutations.cpp)
+  target_link_libraries(jpeg_mutations PRIVATE jikimi_pdq jikimi_flags JPEG::JPEG)
+  add_test(NAME jpeg_mutations COMMAND jpeg_mutations 10)
+endif()

@@ -20,8 +20,15 @@ constexpr int kVariants = 8;
 // Rows are held in blocks, so a side is limited; JPEG's own limit is the same.
 constexpr std::size_t kLongestSide = 65536;
 
-// How one pixel lies in memory. In `kRgbx8` the fourth byte is ignored.
-enum class Pixels { kGrey8, kRgb8, kRgbx8, kLuma32 };
+// How pixels lie in memory. In `kRgbx8` the fourth byte is ignored; a row of `kYcc8` is a `Ycc`.
+enum class Pixels { kGrey8, kRgb8, kRgbx8, kYcc8, kLuma32 };
+
+// A row as JPEG has it: brightness, and how blue and how red. It means the RGB that libjpeg makes of it.
+struct Ycc {
+    const std::uint8_t* bright;
+    const std::uint8_t* blue;
+    const std::uint8_t* red;
+};
 
 // Takes rows from top to bottom and gives the sample.
 class Reducer {

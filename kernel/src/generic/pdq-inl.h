@@ -86,6 +86,37 @@ void rgbx(const std::uint8_t* __restrict row, std::size_t cols, float* __restric
     }
 }
 
+inline int byte(int value) { return value < 0 ? 0 : value > 255 ? 255 : value; }
+
+// JPEG's colours to RGB as libjpeg rounds them (jdcolor.c): the factors are 65536ths, half of one is added, and what is
+// outside 0 to 255 is cut off.
+void ycc(const Ycc& row, std::size_t cols, float* __restrict brightness) {
+    const std::uint8_t* bright = row.bright;
+    const std::uint8_t* blues = row.blue;
+    const std::uint8_t* reds = row.red;
+    for (std::size_t x = 0; x < cols; ++x) {
+        const int grey = bright[x], blue = blues[x] - 128, red = reds[x] - 128;
+        brightness[x] = brightness_of(byte(grey + ((91881 * red + 32768) >> 16)),
+                                      byte(grey + ((-46802 * red - 22554 * blue + 32768) >> 16)),
+                                      byte(grey + ((116130 * blue + 32768) >> 16)));
+    }
+}
+
+void add_rows(const std::uint8_t* __restrict own, const std::uint8_t* neighbour, std::size_t cols,
+              std::uint16_t* __restrict sums) {
+    for (std::size_t x = 0; x < cols; ++x) sums[x] = static_cast<std::uint16_t>(3 * own[x] + neighbour[x]);
+}
+
+void widen(const std::uint16_t* __restrict sums, std::size_t cols, int before, int after,
+           std::uint8_t* __restrict wide) {
+    const auto up = static_cast<std::uint16_t>(before), down = static_cast<std::uint16_t>(after);
+    for (std::size_t x = 0; x < cols; ++x) {
+        const auto own = static_cast<std::uint16_t>(3 * sums[x]);
+        wide[2 * x] = static_cast<std::uint8_t>(static_cast<std::uint16_t>(own + *(sums + x - 1) + up) >> 4);
+        wide[2 * x + 1] = static_cast<std::uint8_t>(static_cast<std::uint16_t>(own + sums[x + 1] + down) >> 4);
+    }
+}
+
 // Three ways to mix two vectors, by where the k-th number comes from (from `kLanes` on: the right one). Processors have
 // each of them as one instruction; four numbers are what moves together across a wide register.
 struct ByOne {
@@ -226,7 +257,7 @@ void frequencies(const float* __restrict sample, const float* __restrict by_plac
 }  // namespace
 
 const Loops& loops() {
-    static constexpr Loops kLoops{kLanes, grey, rgb, rgbx, filter, frequencies};
+    static constexpr Loops kLoops{kLanes, grey, rgb, rgbx, ycc, add_rows, widen, filter, frequencies};
     return kLoops;
 }
 

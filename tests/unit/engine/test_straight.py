@@ -41,6 +41,20 @@ def pictures(count: int, longest: int) -> Iterator[bytes]:
         )
 
 
+@pytest.fixture(params=native.levels())
+def level(request: pytest.FixtureRequest) -> Iterator[str]:
+    before = native.level()
+    native.use_level(request.param)
+    yield request.param
+    native.use_level(before)
+
+
+def assert_sample_is_right(content: bytes) -> None:
+    with opened(content) as image:
+        expected = pdq_numpy.reduce(pdq_numpy.luma(np.asarray(image.convert("RGB"))))
+        assert np.array_equal(native.jpeg_sample(content, *image.size), expected)
+
+
 def opened(content: bytes) -> Image.Image:
     return Image.open(io.BytesIO(content))
 
@@ -49,6 +63,28 @@ def test_pixels_are_those_of_pillow() -> None:
     for content in pictures(150, 600):
         image = opened(content)
         assert np.array_equal(native.jpeg_pixels(content, *image.size), np.asarray(image.convert("RGB")))
+
+
+def test_samples_are_those_of_pillows_pixels(level: str) -> None:
+    for content in pictures(150, 600):
+        assert_sample_is_right(content)
+
+
+@pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
+def test_samples_at_every_width_and_height(level: str, subsampling: str) -> None:
+    # The last columns and rows of colours are repeated behind the edge, and there are fewer of them than of pixels.
+    noise = Image.effect_noise((40, 40), 90)
+    colour = Image.merge("RGB", (noise, noise.rotate(90), noise.rotate(180)))
+    for width in range(1, 41):
+        for height in (width, 41 - width):
+            part = colour.crop((0, 0, width, height))
+            assert_sample_is_right(encode(part, "jpeg", quality=95, subsampling=subsampling))
+
+
+@pytest.mark.slow
+def test_samples_of_many_more(level: str) -> None:
+    for content in pictures(700, 2000):
+        assert_sample_is_right(content)
 
 
 @pytest.mark.slow
@@ -158,7 +194,8 @@ def test_several_pictures_in_one_file_go_the_general_way() -> None:
     assert (first.number, second.number) == (0, 1)
 
 
-def test_limits_come_first() -> None:
+def test_limits_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)  # `frames` sets it; other tests come after
     content = encode(texture(64, 48), "jpeg")
     with pytest.raises(upright.CannotDecode):
         list(upright.frames(content, MediaKind.JPEG, Limits(max_pixels=64 * 48 - 1)))
