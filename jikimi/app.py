@@ -32,6 +32,7 @@ from jikimi.flows.canary import Canary, Sighting, is_fresh, prepare, send
 from jikimi.flows.enforce import deliver
 from jikimi.flows.evidence import sweep_orphans
 from jikimi.flows.evidence_key import rewrap, settle_key
+from jikimi.flows.expose import close_looks
 from jikimi.flows.index import follow, open_index, renew
 from jikimi.flows.once import forget
 from jikimi.flows.recheck import recheck, sweep
@@ -58,6 +59,7 @@ _STALE = timedelta(seconds=15)
 """An index that could not be compared with the database for so long is no longer trusted."""
 _RENEW_SECONDS = 5.0
 _JOBS_SECONDS = 2.0
+_LOOKS_SECONDS = 15.0
 _SWEEP_SECONDS = 3600.0
 _ENFORCE_SECONDS = 1.0
 _ENFORCERS = 6
@@ -186,6 +188,7 @@ class Service:
                 Task(name="totals", every=1.0, run=lambda: write_totals(kit)),
                 Task(name="canary", every=settings.canary_seconds, run=self._send_canary),
                 Task(name="jobs", every=_JOBS_SECONDS, run=lambda: run_due_jobs(kit, {RECHECK: recheck})),
+                Task(name="looks", every=_LOOKS_SECONDS, run=lambda: close_looks(kit)),
                 Task(name="renew", every=_RENEW_SECONDS, run=lambda: renew(kit)),
                 Task(name="forget", every=_SWEEP_SECONDS, run=lambda: forget(kit)),
                 Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),

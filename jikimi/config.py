@@ -90,8 +90,8 @@ class Settings(BaseSettings):
         10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."
     )
     undo_minutes: float = Field(30.0, ge=0, description="How long a decision can be undone.")
-    two_person: frozenset[TwoPerson] = Field(
-        ReviewRules().two_person,
+    two_person: tuple[TwoPerson, ...] = Field(
+        (TwoPerson.LEGAL_HOLD, TwoPerson.BANK_ADDITION, TwoPerson.IRREVERSIBLE),
         description="What a second person has to agree to: a list of legal_hold, bank_addition, irreversible, "
         "suspension, false_positive.",
     )
@@ -219,7 +219,7 @@ class Settings(BaseSettings):
         """What holds for deciding."""
         hours = {int(severity): timedelta(hours=value) for severity, value in self.target_hours.items()}
         return ReviewRules(
-            two_person=self.two_person,
+            two_person=frozenset(self.two_person),
             lease=timedelta(minutes=self.lease_minutes),
             undo_window=timedelta(minutes=self.undo_minutes),
             targets=Targets(by_severity=hours),

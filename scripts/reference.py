@@ -100,7 +100,9 @@ def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, frozenset):
-        return f"[{', '.join(sorted(_toml(one) for one in value))}]"
+        return _toml(tuple(sorted(value)))
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
     return f'"{value}"' if isinstance(value, str) else str(value)

@@ -5,18 +5,34 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    union,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jikimi.db.schema import case_links, cases, skips
+from jikimi.db.schema.cases import WAITS
 from jikimi.model.bank import Category
-from jikimi.model.case import WAITING, Case, CaseState, Origin
+from jikimi.model.case import SEVERITY, WAITING, Case, CaseState, Origin
 from jikimi.model.errors import Broken
 from jikimi.model.ids import CaseId, PersonId
 from jikimi.model.queue import Eyes, Filter
 
 _CONTENT, _ACCOUNT = "content", "account"
 _REFS_A_QUERY = 500
+_SEVERITIES = sorted(set(SEVERITY.values()), reverse=True)
 
 
 class SqlCases:
@@ -61,8 +77,8 @@ class SqlCases:
         """Store those links that are not there yet; how many contents were new."""
         new = 0
         for link in _links(case):
-            stored = self._connection.execute(self._insert(case_links).values(link).on_conflict_do_nothing())
-            new += stored.rowcount if link["what"] == _CONTENT else 0
+            store = self._insert(case_links).values(link).on_conflict_do_nothing().returning(case_links.c.what)
+            new += self._connection.execute(store).scalar_one_or_none() == _CONTENT
         return new
 
     def sharing(self, case: Case, limit: int) -> tuple[Case, ...]:
@@ -81,13 +97,22 @@ class SqlCases:
         return self._heads(select(cases).where(cases.c.id.in_(ids)).order_by(cases.c.id.desc()))
 
     def queue(self, wanted: Filter, eyes: Eyes, *, limit: int, after: CaseId | None = None) -> tuple[Case, ...]:
-        """A page of the queue, gravest first, then by target: without links, which nobody reads there."""
-        found = self._wanted(select(cases), wanted, eyes)
+        """A page of the queue, gravest first, then by target: without links, which nobody reads there.
+
+        Each severity is asked for by itself, in the order of the index, which knows all that is filtered by.
+        """
         last = None if after is None else self.get(after)
-        if last is not None:
-            found = found.where(_behind(last))
-        in_order = (cases.c.severity.desc(), cases.c.target_at, cases.c.id)
-        return self._heads(found.order_by(*in_order).limit(limit))
+        ids: list[str] = []
+        for severity in _SEVERITIES if wanted.kind is None else [SEVERITY.get(wanted.kind, 0)]:
+            if len(ids) >= limit or (last is not None and severity > last.severity):
+                continue
+            same = self._wanted(select(cases.c.id), wanted, eyes).where(cases.c.severity == severity)
+            if last is not None and severity == last.severity:
+                same = same.where(_behind(last))
+            in_order = same.order_by(cases.c.target_at, cases.c.id).limit(limit - len(ids))
+            ids += self._connection.execute(in_order).scalars()
+        found = {case.id: case for case in self._heads(select(cases).where(cases.c.id.in_(ids)))}
+        return tuple(found[CaseId(one)] for one in ids)
 
     def count(self, wanted: Filter, eyes: Eyes) -> int:
         """How many cases the whole queue has."""
@@ -109,7 +134,10 @@ class SqlCases:
         return self._cases(select(cases).where(cases.c.assignee == person_id).order_by(cases.c.id))
 
     def _wanted(self, query: Select[Any], wanted: Filter, eyes: Eyes) -> Select[Any]:
-        query = query.where(cases.c.state.in_(wanted.states))
+        if wanted.state is not CaseState.DECIDED:
+            query = query.where(WAITS)
+        if wanted.state is not None:
+            query = query.where(cases.c.state == wanted.state)
         for column, value in (
             (cases.c.kind, wanted.kind),
             (cases.c.severity, wanted.severity),
@@ -117,8 +145,6 @@ class SqlCases:
         ):
             if value is not None:
                 query = query.where(column == value)
-        if wanted.state is not CaseState.DECIDED:
-            query = query.where(cases.c.state != CaseState.DECIDED)  # in the words of the index
         if wanted.mine:
             query = query.where(cases.c.assignee == eyes.person_id, cases.c.lease_until > eyes.now)
         if eyes.hidden:
@@ -126,15 +152,16 @@ class SqlCases:
         skipped = select(skips.c.case_id).where(skips.c.person_id == eyes.person_id, skips.c.at > eyes.skipped_since)
         return query.where(cases.c.id.not_in(skipped))
 
-    def _linked(self, contents: Sequence[str], accounts: Sequence[str]) -> Select[Any]:
-        return select(case_links.c.case_id).where(
-            or_(
-                and_(case_links.c.what == _CONTENT, case_links.c.ref.in_(contents)),
-                and_(case_links.c.what == _ACCOUNT, case_links.c.ref.in_(accounts)),
+    def _linked(self, contents: Sequence[str], accounts: Sequence[str]) -> CompoundSelect[Any]:
+        """The cases of these contents and accounts: two questions, so that each is answered by the index."""
+        return union(
+            *(
+                select(case_links.c.case_id).where(case_links.c.what == what, case_links.c.ref.in_(refs))
+                for what, refs in ((_CONTENT, contents), (_ACCOUNT, accounts))
             )
         )
 
-    def _first(self, linked: Select[Any], states: Sequence[CaseState], *, newest: bool = False) -> Case | None:
+    def _first(self, linked: CompoundSelect[Any], states: Sequence[CaseState], *, newest: bool = False) -> Case | None:
         ids = list(self._connection.execute(linked).scalars())
         found = select(cases).where(cases.c.id.in_(ids), cases.c.state.in_(states))
         in_order = found.order_by(cases.c.id.desc() if newest else cases.c.id)
@@ -156,12 +183,11 @@ class SqlCases:
 
 
 def _behind(last: Case) -> ColumnElement[bool]:
-    """What comes after a case in the queue; one without a target is the first of its severity."""
-    same = cases.c.severity == last.severity
+    """What comes after a case among those of its severity."""
     later = cases.c.id > last.id
-    if last.target_at is not None:
-        later = or_(cases.c.target_at > last.target_at, and_(cases.c.target_at == last.target_at, later))
-    return or_(cases.c.severity < last.severity, and_(same, later))
+    if last.target_at is None:
+        return later
+    return or_(cases.c.target_at > last.target_at, and_(cases.c.target_at == last.target_at, later))
 
 
 def _columns(case: Case) -> dict[str, Any]:

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from jikimi.model.action import Action
+from jikimi.model.appeal import Appeal
 from jikimi.model.audit import AuditEvent, AuditHead, ChainReport, verify
 from jikimi.model.case import Case
+from jikimi.model.decision import Decision
 from jikimi.model.errors import Broken, Refused
-from jikimi.model.ids import CaseId
+from jikimi.model.ids import CaseId, PersonId
 from jikimi.model.scan import Scan
-from jikimi.ports import Kit
+from jikimi.model.user_report import UserReport
+from jikimi.ports import Kit, Tx
 
 _SCANS_OF_A_CASE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseStory:
-    """A case with its newest scans and everything that happened to it."""
+    """A case with its newest scans and reports and everything that happened to it.
+
+    `pseudonyms` are what people of ours are called outside, by the record's name for them.
+    """
 
     case: Case
     scans: tuple[Scan, ...]
     events: tuple[AuditEvent, ...]
+    decisions: tuple[Decision, ...]
+    actions: tuple[Action, ...]
+    appeals: tuple[Appeal, ...]
+    user_reports: tuple[UserReport, ...]
+    pseudonyms: Mapping[str, str]
 
 
 def verify_audit(kit: Kit) -> ChainReport:
@@ -41,10 +54,16 @@ def tell_case(kit: Kit, case_id: CaseId) -> CaseStory:
             raise Refused(
                 "case_unknown", f"There is no case {str(case_id)[:40]!r}; `jikimi case list` shows the newest."
             )
+        events, decisions = tuple(tx.audit.events(case_id)), tx.decisions.of_case(case_id)
         return CaseStory(
             case=case,
             scans=tx.scans.of_case(case_id, _SCANS_OF_A_CASE),
-            events=tuple(tx.audit.events(case_id)),
+            events=events,
+            decisions=decisions,
+            actions=tx.actions.of_case(case_id),
+            appeals=tx.appeals.of_case(case_id),
+            user_reports=tx.user_reports.of_case(case_id, _SCANS_OF_A_CASE),
+            pseudonyms=_pseudonyms(tx, events, decisions),
         )
 
 
@@ -59,3 +78,10 @@ def write_totals(kit: Kit) -> None:
     except Exception:
         kit.tally.give_back(taken)
         raise
+
+
+def _pseudonyms(tx: Tx, events: Sequence[AuditEvent], decisions: Sequence[Decision]) -> dict[str, str]:
+    deciders = {who for one in decisions for who in (one.by, one.second, one.undone_by) if who}
+    actors = {f"person:{who}" for who in deciders} | {one.actor for one in events if one.actor.startswith("person:")}
+    people = {actor: tx.people.get(PersonId(actor.removeprefix("person:"))) for actor in actors}
+    return {actor: person.pseudonym for actor, person in people.items() if person is not None}

@@ -77,8 +77,11 @@ class Examination:
         return (*self.digests, *(seen.view.signal for seen in self.seen))
 
 
-def scan(kit: Kit, upload: Upload, file: BinaryIO) -> Scan:
-    """Check a file that can be read and sought; the answer is stored as far as it has to be."""
+def scan(kit: Kit, upload: Upload, file: BinaryIO, *, for_people: bool = False) -> Scan:
+    """Check a file that can be read and sought; the answer is stored as far as it has to be.
+
+    `for_people`: somebody has asked people to look, so it is remembered whatever the answer.
+    """
     examination = examine(kit.reader, file)
     verdict = judge(kit, examination)
     answer = Scan(
@@ -89,12 +92,12 @@ def scan(kit: Kit, upload: Upload, file: BinaryIO) -> Scan:
         signals=examination.signals,
         elapsed_ms=_milliseconds(upload.received_at, kit.clock()),
     )
-    answer, sealed = secure(kit, answer, file)  # 7
+    answer, sealed = secure(kit, answer, file, for_people=for_people)  # 7
     kept = needs_recheck(verdict)
     if kept:
         with kit.vault.set_aside(file, answer.content.sha256) as blob:
             kit.blobs.put(blob_name(answer.id), blob)
-    return _conclude(kit, answer, sealed, recheck=kept)
+    return _conclude(kit, answer, sealed, recheck=kept, for_people=for_people)
 
 
 def scan_unread(kit: Kit, upload: Upload, *, size: int, reason: Reason) -> Scan:
@@ -193,9 +196,11 @@ def blob_name(scan_id: ScanId) -> str:
     return f"{RECHECK}/{scan_id}"
 
 
-def _conclude(kit: Kit, answer: Scan, sealed: Sealed | None = None, *, recheck: bool = False) -> Scan:
+def _conclude(
+    kit: Kit, answer: Scan, sealed: Sealed | None = None, *, recheck: bool = False, for_people: bool = False
+) -> Scan:
     """Steps 6 and 8: count, and store what has to be remembered."""
-    if is_remembered(answer.verdict):
+    if for_people or is_remembered(answer.verdict):
         with kit.store.begin() as tx:  # 8
             answer = file_scan(kit, tx, answer, sealed, verb="scan")
             tx.scans.add(answer)

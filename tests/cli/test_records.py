@@ -25,10 +25,11 @@ def test_cases_are_listed_and_shown(jikimi: Command) -> None:
     (case,) = jikimi("case", "list", "--json").objects
     assert set(case) == {
         "case_id", "kind", "severity", "state", "opened_at", "updated_at", "contents", "accounts", "version",
+        "origin", "target_at",
     }  # fmt: skip
     assert case["case_id"] == answer.case_id
     shown = jikimi("case", "show", case["case_id"], "--json").object
-    assert set(shown) == {"case", "scans", "events"}
+    assert set(shown) == {"case", "scans", "decisions", "actions", "appeals", "user_reports", "events"}
     assert [scan["scan_id"] for scan in shown["scans"]] == [answer.id]
     assert [event["verb"] for event in shown["events"]] == ["case.opened"]
     for said in (jikimi("case", "list"), jikimi("case", "show", case["case_id"])):

@@ -28,13 +28,14 @@ from jikimi.db.schema import metadata
 from jikimi.db.tx import SqlStore
 from jikimi.model.audit import verify
 from jikimi.model.bank import Bank, BankPolicy, Category, NewEntry, OnMatch
-from jikimi.model.case import Case, CaseState, join
+from jikimi.model.case import Case, CaseState, Origin, join
 from jikimi.model.errors import Broken, Refused, Unavailable
-from jikimi.model.ids import CaseId, JobId, ScanId
+from jikimi.model.ids import CaseId, JobId, PersonId, ScanId
 from jikimi.model.job import Job
 from jikimi.model.match import Coverage, Disposition, Match, Verdict
 from jikimi.model.media import MediaKind, Reason
 from jikimi.model.people import Key, Scope
+from jikimi.model.queue import Eyes, Filter
 from jikimi.model.scan import Content, Scan, Upload
 from jikimi.model.signal import EntryBatch, Signal, Variant
 from jikimi.ports import Store, Tallied
@@ -483,10 +484,11 @@ def test_uploads_that_matched_an_entry_are_counted_once_each_within_a_time(store
         assert tx.scans.count_matches(9, NOON - timedelta(days=1)) == 0
 
 
-def test_an_upload_finds_the_oldest_case_of_its_content_or_account(store: SqlStore) -> None:
+def test_an_account_finds_its_oldest_open_case(store: SqlStore) -> None:
     with store.begin() as tx:
         tx.cases.add(a_case("case_2", contents=("aa", "bb")))
         tx.cases.add(a_case("case_1", contents=("cc",), accounts=()))
+        tx.cases.add(a_case("case_0", contents=("dd",), state=CaseState.DECIDED))
     with store.read() as tx:
 
         def found(contents: list[str], accounts: list[str]) -> str | None:
@@ -496,9 +498,25 @@ def test_an_upload_finds_the_oldest_case_of_its_content_or_account(store: SqlSto
         assert found(["bb"], []) == "case_2"
         assert found(["zz"], ["me"]) == "case_2"
         assert found(["aa", "cc"], ["me"]) == "case_1"
+        assert found(["dd"], []) is None
         # The name of an account is not the digest of a content.
         assert found(["me"], ["aa"]) is None
         assert found([], []) is None
+
+
+def test_a_content_belongs_to_the_case_that_waits_or_else_to_the_one_decided_last(store: SqlStore) -> None:
+    with store.begin() as tx:
+        tx.cases.add(a_case("case_1", contents=("aa", "bb"), state=CaseState.DECIDED))
+        tx.cases.add(a_case("case_2", contents=("aa", "bb"), state=CaseState.DECIDED))
+        tx.cases.add(a_case("case_3", contents=("bb",), state=CaseState.PROPOSED))
+        tx.cases.add(a_case("case_4", contents=("cc",), state=CaseState.APPEALED))
+    with store.read() as tx:
+        held = {sha256: tx.cases.holding(sha256) for sha256 in ("aa", "bb", "cc", "zz")}
+    assert {sha256: case and case.id for sha256, case in held.items()} == {
+        "aa": "case_2", "bb": "case_3", "cc": "case_4", "zz": None,
+    }  # fmt: skip
+    assert held["aa"] is not None
+    assert held["aa"].contents == ()
 
 
 def test_a_case_that_was_changed_meanwhile_is_not_overwritten(store: SqlStore) -> None:
@@ -508,12 +526,52 @@ def test_a_case_that_was_changed_meanwhile_is_not_overwritten(store: SqlStore) -
     joined = join(case, a_case("case_9", contents=("bb",), accounts=("you",), updated_at=NOON + timedelta(hours=1)))
     with store.begin() as tx:
         tx.cases.update(joined)
+        assert tx.cases.link(joined) == 1
+        assert tx.cases.link(joined) == 0
     with store.read() as tx:
         assert tx.cases.get(CaseId("case_1")) == joined
         assert tx.cases.list(limit=5) == (joined,)
     with pytest.raises(Broken) as fault, store.begin() as tx:
         tx.cases.update(joined)
     assert fault.value.code == "case_version"
+
+
+def test_a_lease_leaves_the_version_as_it_is(store: SqlStore) -> None:
+    held = a_case("case_1", assignee=PersonId("person_1"), lease_until=NOON + timedelta(minutes=10))
+    with store.begin() as tx:
+        tx.cases.add(a_case("case_1"))
+        tx.cases.keep(held)
+    with store.read() as tx:
+        assert tx.cases.get(CaseId("case_1")) == held
+
+
+def test_the_queue_is_in_order_and_in_pages(store: SqlStore) -> None:
+    due = NOON + timedelta(hours=1)
+    later = NOON + timedelta(hours=2)
+    with store.begin() as tx:
+        tx.cases.add(a_case("case_1", target_at=later))
+        tx.cases.add(a_case("case_2", target_at=due))
+        tx.cases.add(a_case("case_3", target_at=due))
+        tx.cases.add(a_case("case_4", target_at=later, kind=Category.CSAM, severity=5))
+        tx.cases.add(a_case("case_5", target_at=due, kind=Category.OTHER, severity=1, origin=Origin.REPORT))
+        tx.cases.add(a_case("case_6", target_at=due, state=CaseState.DECIDED))
+    eyes = Eyes(person_id=PersonId("person_1"), now=NOON)
+    with store.read() as tx:
+
+        def ids(wanted: Filter, eyes: Eyes = eyes) -> list[str]:
+            found: list[CaseId] = []
+            while page := tx.cases.queue(wanted, eyes, limit=2, after=found[-1] if found else None):
+                found += [case.id for case in page]
+            assert tx.cases.count(wanted, eyes) == len(found)
+            return [case_id.removeprefix("case_") for case_id in found]
+
+        assert ids(Filter()) == ["4", "2", "3", "1", "5"]
+        assert ids(Filter(kind=Category.NCII)) == ["2", "3", "1"]
+        assert ids(Filter(severity=5)) == ["4"]
+        assert ids(Filter(origin=Origin.REPORT)) == ["5"]
+        assert ids(Filter(state=CaseState.DECIDED)) == ["6"]
+        assert ids(Filter(mine=True)) == []
+        assert ids(Filter(), replace(eyes, hidden=frozenset({Category.NCII}))) == ["4", "5"]
 
 
 # Audit

@@ -214,7 +214,7 @@ def test_uploads_of_one_content_or_one_account_are_one_case(world: World) -> Non
     assert first.case_id == same_content.case_id == same_account.case_id != apart.case_id
     assert first.case_id is not None
     story = tell_case(kit, first.case_id)
-    assert (story.case.kind, story.case.version) == (Category.CSAM, 3)
+    assert (story.case.kind, story.case.version) == (Category.CSAM, 2)  # a known content changes nothing to decide
     assert set(story.case.contents) == {first.content.sha256, same_account.content.sha256}
     assert story.case.accounts == ("a", "b")
     assert story.case.updated_at - story.case.opened_at == timedelta(minutes=5)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Text, desc, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, Text, text
 
 from jikimi.db.columns import BIG, JsonText, UtcTime
 from jikimi.db.schema.metadata import table
 
-_WAITS = text("state <> 'decided'")
+WAITS = text("state <> 'decided'")
+"""What the queue's indexes are about. Written out in queries as well: a database does not see it in a parameter."""
+_HELD = text("assignee IS NOT NULL")
 
 cases = table(
     "cases",
@@ -23,16 +25,20 @@ cases = table(
     Column("lease_until", UtcTime),
     Column("target_at", UtcTime, comment="the operator's own target, not a legal deadline"),
     Index("ix_cases_state_target_at", "state", "target_at"),
-    # The queue in its order, without what is decided; by kind too, so that a rare kind is found among many others.
+    # The queue in its order, with all that it is filtered by: a rare one is found among many without their rows.
     Index(
-        "ix_cases_waiting", desc("severity"), "target_at", "id", sqlite_where=_WAITS, postgresql_where=_WAITS
+        "ix_cases_waiting",
+        "severity",
+        "target_at",
+        "id",
+        "kind",
+        "origin",
+        "state",
+        sqlite_where=WAITS,
+        postgresql_where=WAITS,
     ),
-    Index(
-        "ix_cases_kind_waiting", "kind", desc("severity"), "target_at", "id", sqlite_where=_WAITS,
-        postgresql_where=_WAITS,
-    ),
-    Index("ix_cases_assignee", "assignee"),
-)  # fmt: skip
+    Index("ix_cases_assignee", "assignee", sqlite_where=_HELD, postgresql_where=_HELD),
+)
 
 case_links = table(
     "case_links",

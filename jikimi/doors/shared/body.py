@@ -6,10 +6,12 @@ for a short while and thrown away, so that the caller gets an answer instead of 
 
 from __future__ import annotations
 
+import json
 import time
 from asyncio import timeout
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from io import BytesIO
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
@@ -44,6 +46,25 @@ class _TooLargeError(Exception):
 
 async def receive_upload(request: Request, max_bytes: int) -> Received:
     """Receive one upload of at most `max_bytes`; `Refused` if the request is not one."""
+    return await _receive(request, max_bytes, needs_file=True)
+
+
+async def receive_said(request: Request, max_bytes: int) -> Received:
+    """Receive a form that may bring a file, or a JSON object of texts that brings none."""
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return await _receive(request, max_bytes, needs_file=False)
+    with (await _receive(request, _FORM_ALLOWANCE, needs_file=True)).file or BytesIO() as file:
+        text = file.read()
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Refused("form_invalid", "The body is neither JSON of at most 64 KiB nor a multipart form.") from error
+    if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
+        raise Refused("form_invalid", "The body is a JSON object whose values are all text.")
+    return Received(file=None, size=0, fields=said)
+
+
+async def _receive(request: Request, max_bytes: int, *, needs_file: bool) -> Received:
     announced = _announced(request)
     is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
     allowed = max_bytes + (_FORM_ALLOWANCE if is_form else 0)
@@ -53,7 +74,7 @@ async def receive_upload(request: Request, max_bytes: int) -> Received:
         async with timeout(_RECEIVE_SECONDS):
             if announced > allowed:
                 raise _TooLargeError
-            return await (_receive_form(request, seen) if is_form else _receive_body(seen))
+            return await (_receive_form(request, seen, needs_file) if is_form else _receive_body(seen))
     except _TooLargeError:
         await _drain(stream)
         return Received(file=None, size=max(announced, seen.count), fields={})
@@ -93,7 +114,7 @@ async def _receive_body(seen: _Counted) -> Received:
     return Received(file=file, size=seen.count, fields={})
 
 
-async def _receive_form(request: Request, seen: _Counted) -> Received:
+async def _receive_form(request: Request, seen: _Counted, needs_file: bool) -> Received:
     parser = MultiPartParser(
         request.headers, seen.chunks(), max_files=1, max_fields=_MAX_FIELDS, max_part_size=_FIELD_BYTES
     )
@@ -102,9 +123,11 @@ async def _receive_form(request: Request, seen: _Counted) -> Received:
     except (MultiPartException, KeyError, UnicodeDecodeError, AssertionError) as error:
         raise Refused("form_invalid", f"The form cannot be read: {str(error) or type(error).__name__}.") from error
     files = [value for value in form.values() if isinstance(value, UploadFile)]
-    if len(files) != 1:
+    if len(files) != 1 and needs_file:
         raise Refused("file_missing", "Send exactly one file, as a form field named `file` or as the whole body.")
     fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    if not files:
+        return Received(file=None, size=0, fields=fields)
     return Received(file=files[0].file, size=files[0].size or 0, fields=fields)
 
 

@@ -36,6 +36,9 @@ _REFUSED = {
     "evidence_destroyed": 410,
     "idempotency_key_used": 422,
     "picture_undrawable": 422,
+    "exposure_cap": 429,
+    "break_due": 429,
+    "after_hours": 429,
     "signal_type_unknown": 400,  # a mistake in what was sent, not a place that is not there
 }
 _BY_ENDING = {"_unknown": 404, "_exists": 409}

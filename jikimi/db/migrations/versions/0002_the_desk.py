@@ -316,10 +316,10 @@ def upgrade() -> None:
     op.drop_index("ix_cases_state_severity", "cases")
     op.create_index("ix_cases_state_target_at", "cases", ["state", "target_at"], unique=False)
     waits = sa.text("state <> 'decided'")
-    in_order = [sa.text("severity DESC"), sa.text("target_at"), sa.text("id")]
-    for name, columns in (("ix_cases_waiting", in_order), ("ix_cases_kind_waiting", [sa.text("kind"), *in_order])):
-        op.create_index(name, "cases", columns, sqlite_where=waits, postgresql_where=waits)
-    op.create_index("ix_cases_assignee", "cases", ["assignee"], unique=False)
+    in_order = ["severity", "target_at", "id", "kind", "origin", "state"]
+    op.create_index("ix_cases_waiting", "cases", in_order, sqlite_where=waits, postgresql_where=waits)
+    held = sa.text("assignee IS NOT NULL")
+    op.create_index("ix_cases_assignee", "cases", ["assignee"], sqlite_where=held, postgresql_where=held)
     op.create_index("ix_skips_person_id", "skips", ["person_id"], unique=False)
     op.drop_index("ix_scans_case_id", "scans")
     op.create_index("ix_scans_case_id_id", "scans", ["case_id", "id"], unique=False)
