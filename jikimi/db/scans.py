@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
-from jikimi.db.schema import cases, matches, scans, user_reports
+from jikimi.db.schema import case_links, cases, matches, scans, user_reports
 from jikimi.model.action import Target
 from jikimi.model.bank import Category, OnMatch
 from jikimi.model.ids import CaseId, ScanId
@@ -133,17 +133,21 @@ class SqlScans:
         return tuple(dict.fromkeys(CaseId(one) for one in self._connection.execute(newest).scalars()))[:limit]
 
     def summaries(self, case_ids: Sequence[CaseId]) -> Mapping[CaseId, Summary]:
-        """What the queue says of these cases: the strongest match of the first scan, and the number of uploads."""
+        """What the queue says of these cases: the strongest match of the first scan, and how much there is."""
         first = select(func.min(scans.c.id)).where(scans.c.case_id == cases.c.id).scalar_subquery()
         count = select(func.count(scans.c.id)).where(scans.c.case_id == cases.c.id).scalar_subquery()
+        linked = select(func.count()).where(case_links.c.case_id == cases.c.id, case_links.c.what == "content")
+        contents = linked.scalar_subquery().label("contents")
         found = (
-            select(cases.c.id, count.label("uploads"), matches.c.bank, matches.c.distance)
+            select(cases.c.id, count.label("uploads"), contents, matches.c.bank, matches.c.distance)
             .select_from(cases)
             .outerjoin(matches, and_(matches.c.scan_id == first, matches.c.place == 0))
             .where(cases.c.id.in_(case_ids))
         )
         return {
-            CaseId(row.id): Summary(bank=row.bank or "", distance=row.distance, uploads=row.uploads)
+            CaseId(row.id): Summary(
+                bank=row.bank or "", distance=row.distance, uploads=row.uploads, contents=row.contents
+            )
             for row in self._connection.execute(found)
         }
 

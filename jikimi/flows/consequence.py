@@ -38,8 +38,8 @@ def carry_out(kit: Kit, tx: Tx, case: Case, decision: Decision, actor: PersonId,
         order(kit, tx, case=case, decision=decision, verb=choice.verb, targets=targets, reasons=reasons)
     added = _add(kit, tx, case, named(tx, choice.bank), actor) if choice.bank else ()  # 2
     withdrawn = tuple(number for number in choice.false_positives if _withdraw(kit, tx, number, case, actor))  # 3
-    if choice.legal_hold:  # 4
-        hold(kit, tx, case.contents, case.id)
+    if choice.legal_hold and not hold(kit, tx, case.contents, case.id):  # 4
+        raise Refused("nothing_to_hold", "No bytes of this case are kept; decide without the legal hold.")
     return replace(decision, added=(*decision.added, *added), withdrawn=(*decision.withdrawn, *withdrawn))
 
 

@@ -38,6 +38,7 @@ from jikimi.model.exposure import (
 )
 from jikimi.model.ids import CaseId, PersonId, RevealId
 from jikimi.model.people import Permission, Person, allow
+from jikimi.model.signal import SIGNAL_KINDS
 from jikimi.ports import Kit, Tx
 
 REVEALS = (Level.GREY, Level.SPOT, Level.FULL)
@@ -56,7 +57,10 @@ def preview(kit: Kit, person: Person, case_id: CaseId, sha256: str) -> Rendered:
         look = _begin(kit, person, case, sha256, Level.BLURRED, "preview")
         tx.exposures.add(_as_preview(look))  # 2
         _write_down(tx, _as_preview(look), "exposure.previewed")
-    return render(kit, person, item, level=Level.BLURRED, case_id=case_id, reason=look.reason)  # 3
+        frame, flattened = _matched_view(tx, case_id, sha256)
+    return render(  # 3
+        kit, person, item, level=Level.BLURRED, case_id=case_id, reason=look.reason, frame=frame, flattened=flattened
+    )
 
 
 def start_reveal(kit: Kit, person: Person, case_id: CaseId, sha256: str, level: Level, reason: str) -> Exposure:
@@ -82,7 +86,10 @@ def revealed(kit: Kit, person: Person, reveal_id: RevealId) -> Rendered:
         case, item = _wanted(tx, look.case_id, look.sha256)
         check_allowance(allowance_of(kit, tx, person), case.kind, person.opt_outs)
         tx.exposures.update(look)
-    picture = render(kit, person, item, level=look.level, case_id=look.case_id, reason=look.reason)
+        frame, flattened = _matched_view(tx, look.case_id, look.sha256)
+    picture = render(
+        kit, person, item, level=look.level, case_id=look.case_id, reason=look.reason, frame=frame, flattened=flattened
+    )
     with kit.store.begin() as tx:
         if _mine(tx, person, reveal_id).ended_at is not None:
             raise Refused("reveal_over", "The key was let go before the picture came; hold it again.")
@@ -154,6 +161,14 @@ def _wanted(tx: Tx, case_id: CaseId, sha256: str) -> tuple[Case, EvidenceItem]:
     if item is None:
         raise Refused("evidence_unknown", "Of this content no bytes are kept for this case; decide without a picture.")
     return case, item
+
+
+def _matched_view(tx: Tx, case_id: CaseId, sha256: str) -> tuple[int, bool]:
+    """The frame that matched, and whether laid on white: what was found is what is looked at."""
+    scan = tx.scans.of_content(case_id, sha256)
+    matches = scan.verdict.matches if scan else ()
+    seen = next((match for match in matches if SIGNAL_KINDS[match.type].perceptual), None)
+    return (seen.frame, seen.flattened) if seen else (0, False)
 
 
 def _mine(tx: Tx, person: Person, reveal_id: RevealId) -> Exposure:

@@ -34,6 +34,7 @@ class QueueRow:
     bank: str
     distance: int | None
     uploads: int
+    contents: int
     assignee_name: str
     is_mine: bool
     is_due: bool
@@ -170,6 +171,7 @@ def _row(case: Case, said: Summary, names: Mapping[PersonId, str], eyes: Eyes) -
         bank=said.bank,
         distance=said.distance,
         uploads=said.uploads,
+        contents=said.contents,
         assignee_name=names.get(held_by, "") if held_by else "",
         is_mine=held_by == eyes.person_id,
         is_due=is_due(case, eyes.now),

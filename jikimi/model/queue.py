@@ -45,8 +45,9 @@ class Eyes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a row of the queue says beside the case: its first match's bank and distance, and how many uploads."""
+    """What a row of the queue says beside the case: its first match's bank and distance, how many uploads, contents."""
 
     bank: str = ""
     distance: int | None = None
     uploads: int = 0
+    contents: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jikimi.doors.desk import assets, case, deliveries, me, overview, people, pictures, queue, signin
+from jikimi.doors.desk import assets, case, deliveries, entry, me, overview, people, pictures, queue, signin
 from jikimi.doors.desk.page import go
 from jikimi.doors.desk.routing import Route, Rule
 from jikimi.model.people import Permission, Person
@@ -39,6 +39,7 @@ ROUTES: tuple[Route, ...] = (
     *queue.ROUTES,
     *case.ROUTES,
     *pictures.ROUTES,
+    *entry.ROUTES,
     *overview.ROUTES,
     *deliveries.ROUTES,
 )
