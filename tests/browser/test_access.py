@@ -54,7 +54,14 @@ def test_axe_finds_nothing(busy: Busy, chromium: Browser, language: str, scheme:
         (action,) = tx.actions.list(limit=1)
     pages = {
         staff.reviewer: ["queue", f"cases/{busy.taken}", f"cases/{busy.decided}", "queue?severity=2", "me", "nowhere"],
-        staff.lead: ["overview", "second", f"cases/{busy.proposed}", "deliveries", f"deliveries/{action.id}"],
+        staff.lead: [
+            "overview",
+            "second",
+            f"cases/{busy.proposed}",
+            "deliveries",
+            f"deliveries/{action.id}",
+            "entries/1",
+        ],
         staff.administrator: ["people"],
     }
     for person, paths in pages.items():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import time, timedelta
 
 import pytest
+from PIL import Image
 
 from jikimi.engine.pattern import paint
 from jikimi.flows.expose import allowance, close_looks, end_reveal, preview, revealed, start_reveal, totals
@@ -74,6 +76,24 @@ def test_a_look_is_measured_from_picture_to_release(desk: Desk) -> None:
     assert allowance(kit, person).used == timedelta(seconds=1.625)
     (event,) = [event for event in audit_of(kit, case.id) if event.verb == "exposure.ended"]
     assert (event.actor, event.detail["ms"], event.detail["reason"]) == (f"person:{person.id}", 3250, "is it the same?")
+
+
+def test_the_frame_that_matched_is_the_one_that_is_seen(world: World) -> None:
+    world.clock.now = world.clock.now.replace(hour=9)
+    make_bank(world.kit, "list", KNOWN, category=Category.NCII)
+    first, second = (Image.open(io.BytesIO(paint(seed))) for seed in (7, 1))
+    animation = io.BytesIO()
+    first.save(animation, "GIF", save_all=True, append_images=[second])
+    case = case_of(world.kit, animation.getvalue())
+    ann = hire(world.kit, Role.REVIEWER)
+    preview(world.kit, ann, case.id, case.contents[0])
+    reveal = start_reveal(world.kit, ann, case.id, case.contents[0], Level.FULL, "is it the same?")
+    revealed(world.kit, ann, reveal.id)
+    with world.kit.store.read() as tx:
+        item = tx.evidence.of_content(case.contents[0])
+    assert item
+    opened = [event for event in audit_of(world.kit) if event.verb == "evidence.opened"]
+    assert [event.detail["frame"] for event in opened] == [1, 1]
 
 
 def test_a_picture_is_handed_out_once_and_only_while_the_key_is_held(desk: Desk) -> None:

@@ -310,6 +310,23 @@ def test_a_hold_needs_somebody_who_may_hold(world: World) -> None:
     assert confirm(kit, legal, decision.id).state is DecisionState.FINAL
 
 
+def test_nothing_is_said_to_be_held_where_nothing_is_kept(world: World) -> None:
+    kit = world.kit
+    make_bank(kit, "list", KNOWN, category=Category.NCII)
+    case = case_of(kit)
+    with kit.store.begin() as tx:
+        item = tx.evidence.of_content(case.contents[0])
+        assert item
+        tx.evidence.destroyed(item.id, kit.clock())
+    ann, legal = hire(kit, Role.REVIEWER), hire(kit, Role.LEGAL)
+    take(kit, ann, case.id)
+    decision = decide(kit, ann, case.id, replace(REMOVE, legal_hold=True), version=1)
+    with refusal("nothing_to_hold"):
+        confirm(kit, legal, decision.id)
+    assert stored(kit, case.id).state is CaseState.PROPOSED
+    assert actions_of(kit, case) == ()
+
+
 def test_cases_about_the_very_same_contents_are_decided_together(world: World) -> None:
     kit = world.kit
     make_bank(kit, "list", KNOWN, OTHER, category=Category.OTHER)

@@ -1,0 +1,36 @@
+"""The page of an entry: what else it matched, for those who may change banks, and never its value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.doors.desk import Desk, open_desk
+from tests.doors.test_deliveries import knock
+from tests.flows.enforced import case_of
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path / "data") as desk:
+        yield desk
+
+
+def test_what_an_entry_matched_is_listed_without_its_value(desk: Desk) -> None:
+    case = case_of(desk.kit, 1)
+    with desk.kit.store.read() as tx:
+        (scan,) = tx.scans.of_case(case.id, 10)
+        match = scan.verdict.matches[0]
+        entry = tx.entries.live([match.entry_id])[match.entry_id]
+    answer = knock(desk, desk.staff.lead, "GET", f"/desk/entries/{match.entry_id}")
+    page = answer.data.decode()
+    assert answer.status == 200
+    assert f"/desk/cases/{case.id}" in page
+    assert entry.signal.text not in page
+
+
+@pytest.mark.parametrize("named", ["0", "999999", "x", "-1", "9" * 30, "%00"])
+def test_an_entry_that_is_not_there_is_not_found(desk: Desk, named: str) -> None:
+    assert knock(desk, desk.staff.lead, "GET", f"/desk/entries/{named}").status == 404
