@@ -194,8 +194,16 @@ def test_several_pictures_in_one_file_go_the_general_way() -> None:
     assert (first.number, second.number) == (0, 1)
 
 
-def test_limits_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)  # `frames` sets it; other tests come after
+@pytest.fixture
+def usual_limit() -> Iterator[None]:
+    """`frames` sets Pillow's own limit; other tests come after."""
+    before = Image.MAX_IMAGE_PIXELS
+    yield
+    Image.MAX_IMAGE_PIXELS = before
+
+
+@pytest.mark.usefixtures("usual_limit")
+def test_limits_come_first() -> None:
     content = encode(texture(64, 48), "jpeg")
     with pytest.raises(upright.CannotDecode):
         list(upright.frames(content, MediaKind.JPEG, Limits(max_pixels=64 * 48 - 1)))
