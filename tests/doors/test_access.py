@@ -87,7 +87,7 @@ def test_the_scheme_may_be_written_in_any_case(server: Server) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "path_unknown"),
+        ("GET", "/nothing", 404, "path_unknown"),
         ("GET", "/v2/scan", 404, "path_unknown"),
         ("GET", "/v1/scan", 405, "method_not_allowed"),
         ("DELETE", "/v1/banks", 405, "method_not_allowed"),

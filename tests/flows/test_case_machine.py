@@ -239,14 +239,17 @@ class CaseMachine(RuleBasedStateMachine):
         return True
 
 
-@pytest.mark.timeout(300)
-def test_whatever_people_do_one_decision_holds_and_nothing_is_lost(tmp_path: Path) -> None:
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    ("examples", "steps"), [pytest.param(4, 25, id="few"), pytest.param(40, 40, id="many", marks=pytest.mark.slow)]
+)
+def test_whatever_people_do_one_decision_holds_and_nothing_is_lost(tmp_path: Path, examples: int, steps: int) -> None:
     with open_world(Settings.load(data=tmp_path / "data", decode_workers=1)) as world:
         make_bank(world.kit, "list", category=Category.NCII)
         make_bank(world.kit, "ours", category=Category.NCII)
         run_state_machine_as_test(
             lambda: CaseMachine(world.kit, world.clock),  # type: ignore[arg-type]  # made like a class, and more
             settings=settings(
-                max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+                max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
             ),
         )
