@@ -161,9 +161,14 @@ def allowance(looks: Sequence[Exposure], rules: ExposureRules, now: datetime, zo
     )
 
 
+def refusal_for(found: Allowance, kind: Category, opt_outs: Collection[Category]) -> str:
+    """The code of why this person is shown nothing of this kind now, or empty."""
+    return "opted_out" if kind in opt_outs else found.refusal
+
+
 def check_allowance(found: Allowance, kind: Category, opt_outs: Collection[Category]) -> None:
     """Refuse a look that this person may not have, and say why."""
-    code = "opted_out" if kind in opt_outs else found.refusal
+    code = refusal_for(found, kind, opt_outs)
     if code == "opted_out":
         raise Refused("opted_out", _REFUSALS[code])
     if code == "exposure_cap":
