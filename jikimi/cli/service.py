@@ -96,4 +96,5 @@ def _say_demo(demo: Demo | None, address: str) -> None:
     say(f"    demo bank     demo, made of the picture {demo.known}")
     say(f"    demo key      {demo.key.read_text().strip()}  (scope scan; kept in {demo.key})")
     say("Ask about a copy that was mirrored, made smaller and saved as JPEG; the answer is `block`:")
-    say(f'    curl -sS -H "Authorization: Bearer $(cat {demo.key})" --data-binary @{demo.altered} {address}/v1/scan')
+    ask = f'curl -sS -H "Authorization: Bearer $(cat {demo.key})" --data-binary @{demo.altered}'
+    say(f'    {ask} "{address}/v1/scan?content_id=demo-1&account_id=user-1"')

@@ -109,14 +109,6 @@ class Total:
     week_by_severity: dict[int, timedelta]
 
 
-_REFUSALS = {
-    "opted_out": "You have opted out of this kind of harm; hand the case over.",
-    "exposure_cap": "You have looked at pictures for as long as is good in one day. Cases can be decided without.",
-    "after_hours": "No picture is shown at this hour; it can wait until tomorrow. Cases can be decided without.",
-    "break_due": "A break is due before the next picture. Cases can be decided without.",
-}
-
-
 def zone_of(name: str) -> tzinfo:
     """The time zone of this name; UTC where this machine does not know it."""
     try:
@@ -161,17 +153,27 @@ def allowance(looks: Sequence[Exposure], rules: ExposureRules, now: datetime, zo
     )
 
 
+def refusal_for(found: Allowance, kind: Category, opt_outs: Collection[Category]) -> str:
+    """The code of why this person is shown nothing of this kind now, or empty."""
+    return "opted_out" if kind in opt_outs else found.refusal
+
+
 def check_allowance(found: Allowance, kind: Category, opt_outs: Collection[Category]) -> None:
     """Refuse a look that this person may not have, and say why."""
-    code = "opted_out" if kind in opt_outs else found.refusal
+    code = refusal_for(found, kind, opt_outs)
     if code == "opted_out":
-        raise Refused("opted_out", _REFUSALS[code])
+        raise Refused("opted_out", "You have opted out of this kind of harm; hand the case over.")
     if code == "exposure_cap":
-        raise Refused("exposure_cap", _REFUSALS[code])
+        raise Refused(
+            "exposure_cap",
+            "You have looked at pictures for as long as is good in one day. Cases can be decided without.",
+        )
     if code == "after_hours":
-        raise Refused("after_hours", _REFUSALS[code])
+        raise Refused(
+            "after_hours", "No picture is shown at this hour; it can wait until tomorrow. Cases can be decided without."
+        )
     if code == "break_due":
-        raise Refused("break_due", _REFUSALS[code])
+        raise Refused("break_due", "A break is due before the next picture. Cases can be decided without.")
 
 
 def check_reason(untrusted_reason: str) -> str:

@@ -21,6 +21,7 @@ from jikimi.flows.review import CaseView, look
 from jikimi.model.case import Case, CaseState
 from jikimi.model.decision import Label, Says, Tri, asks_second, final_since
 from jikimi.model.errors import Refused
+from jikimi.model.exposure import refusal_for
 from jikimi.model.ids import CaseId, PersonId
 from jikimi.model.match import Match
 from jikimi.model.people import Permission, Person
@@ -55,6 +56,7 @@ def show_case(kit: Kit, request: Request, person: Person, case_id: CaseId, told:
         **_known(view),
         **_choices(kit, request, view, person),
         **_refusal(request, told),
+        "not_shown": _why_not_shown(request, view, person),
         "previewed": told.previewed,
         "sent": told.sent,
         "entered": entered,
@@ -122,6 +124,12 @@ def _choices(kit: Kit, request: Request, view: CaseView, person: Person) -> dict
         "seen_words": lambda decision: ", ".join(say(level) for level in decision.seen),
         "event_word": lambda verb: say(EVENTS.get(verb) or verb),
     }
+
+
+def _why_not_shown(request: Request, view: CaseView, person: Person) -> str:
+    """Why a picture asked for now would be refused, said before anybody asks; or empty."""
+    code = refusal_for(view.allowance, view.case.kind, person.opt_outs)
+    return translated(request, REFUSALS[code]) if code else ""
 
 
 def _refusal(request: Request, told: Told) -> dict[str, str]:
