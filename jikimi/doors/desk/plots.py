@@ -14,7 +14,10 @@ FOOT = 22
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One bar with its word underneath; `word` is empty where there is no room for all of them."""
+    """One bar with its word underneath; `word` is empty where there is no room for all of them.
+
+    `is_spare`: on a narrow screen there is no room for this one either.
+    """
 
     x: float
     y: float
@@ -22,6 +25,7 @@ class Bar:
     height: float
     count: int
     word: str
+    is_spare: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ def plot(counts: Sequence[int], words: Sequence[str], line: Sequence[int] = ()) 
             height=round(floor * count / top, 1),
             count=count,
             word=word if (len(counts) - 1 - place) % every == 0 else "",
+            is_spare=(len(counts) - 1 - place) // every % 2 == 0,
         )
         for place, (count, word) in enumerate(zip(counts, words, strict=True))
     )
