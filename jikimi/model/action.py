@@ -135,11 +135,6 @@ class Receipt:
     text: str = ""
 
 
-def next_in_line(actions: Iterable[Action]) -> Action | None:
-    """Of all actions of a case, the one to be sent now: the first that is not settled."""
-    return min((one for one in actions if one.state is ActionState.WAITING), key=lambda one: one.place, default=None)
-
-
 def after_answer(action: Action, answer: Answer, now: datetime, *, is_last: bool) -> Action:
     """The action after one try. What a receipt has settled meanwhile stays settled."""
     action = replace(action, tries=action.tries + 1)

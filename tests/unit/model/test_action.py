@@ -20,7 +20,6 @@ from jikimi.model.action import (
     after_answer,
     after_receipt,
     again,
-    next_in_line,
     still_standing,
 )
 from jikimi.model.errors import Refused
@@ -58,14 +57,6 @@ def test_an_answer_counts_the_try_and_changes_only_what_waits(
         assert replace(after, tries=0) == before
     elif after.state is ActionState.WAITING:
         assert not is_last
-
-
-@given(st.lists(st.sampled_from(ActionState), max_size=6))
-def test_the_first_that_is_not_settled_is_next(states: list[ActionState]) -> None:
-    actions = [action(place, state) for place, state in enumerate(states, start=1)]
-    found = next_in_line(reversed(actions))
-    waiting = [one for one in actions if one.state is ActionState.WAITING]
-    assert found == (waiting[0] if waiting else None)
 
 
 @given(st.sampled_from(ActionState), st.sampled_from(ReceiptStatus), st.sampled_from(ReceiptStatus))
