@@ -109,6 +109,9 @@ class Total:
     week_by_severity: dict[int, timedelta]
 
 
+DAY = timedelta(hours=24)
+"""How long a look keeps the person who had it from moving their day."""
+
 _REFUSALS = {
     "opted_out": "You have opted out of this kind of harm; hand the case over.",
     "exposure_cap": "You have looked at pictures for as long as is good in one day. Cases can be decided without.",
@@ -150,7 +153,7 @@ def allowance(looks: Sequence[Exposure], rules: ExposureRules, now: datetime, zo
     began = day_began(now, zone)
     used = weighted((look for look in looks if look.started_at >= began), now, rules.longest_reveal)
     until = _break_until(looks, rules, now)
-    is_late = rules.cut_off is not None and now.astimezone(zone).time() >= rules.cut_off
+    is_late = _is_late(rules, now, zone)
     refusals = {"exposure_cap": used >= rules.hard_cap, "after_hours": is_late, "break_due": until is not None}
     return Allowance(
         used=used,
@@ -161,9 +164,9 @@ def allowance(looks: Sequence[Exposure], rules: ExposureRules, now: datetime, zo
     )
 
 
-def check_allowance(found: Allowance, kind: Category, opt_outs: Collection[Category]) -> None:
-    """Refuse a look that this person may not have, and say why."""
-    code = "opted_out" if kind in opt_outs else found.refusal
+def check_allowance(found: Allowance, kinds: Collection[Category], opt_outs: Collection[Category]) -> None:
+    """Refuse a look that this person may not have, and say why. `kinds` are all that the picture may be."""
+    code = "opted_out" if set(kinds) & set(opt_outs) else found.refusal
     if code == "opted_out":
         raise Refused("opted_out", _REFUSALS[code])
     if code == "exposure_cap":
@@ -172,6 +175,15 @@ def check_allowance(found: Allowance, kind: Category, opt_outs: Collection[Categ
         raise Refused("after_hours", _REFUSALS[code])
     if code == "break_due":
         raise Refused("break_due", _REFUSALS[code])
+
+
+def check_move(looks: Sequence[Exposure], rules: ExposureRules, now: datetime, zone: tzinfo) -> None:
+    """Refuse another time zone to who has looked within `DAY` or is past their hour: their day would begin anew."""
+    if _is_late(rules, now, zone) or any(look.started_at > now - DAY for look in looks):
+        raise Refused(
+            "time_zone_fixed",
+            "The limits of your day go by your time zone; change it before your first picture, a day after the last.",
+        )
 
 
 def check_reason(untrusted_reason: str) -> str:
@@ -197,6 +209,10 @@ def ended(look: Exposure, at: datetime, longest: timedelta) -> Exposure:
         return look
     took = length(look, at, longest)
     return replace(look, ended_at=(look.shown_at or at) + took, milliseconds=round(took.total_seconds() * 1000))
+
+
+def _is_late(rules: ExposureRules, now: datetime, zone: tzinfo) -> bool:
+    return rules.cut_off is not None and now.astimezone(zone).time() >= rules.cut_off
 
 
 def _break_until(looks: Sequence[Exposure], rules: ExposureRules, now: datetime) -> datetime | None:
