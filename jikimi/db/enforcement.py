@@ -41,16 +41,21 @@ class SqlActions:
         found = select(actions).where(actions.c.case_id == case_id).order_by(actions.c.place)
         return tuple(_action(row) for row in self._connection.execute(found))
 
-    def last_place(self, case_id: CaseId) -> int:
-        """The number of a case's last action; 0 if it has none."""
-        last = select(func.coalesce(func.max(actions.c.place), 0)).where(actions.c.case_id == case_id)
-        return int(self._connection.execute(last).scalar_one())
+    def newest_of_case(self, case_id: CaseId, limit: int) -> tuple[Action, ...]:
+        """The newest actions of a case, in their order; a case can have thousands."""
+        found = select(actions).where(actions.c.case_id == case_id).order_by(actions.c.place.desc()).limit(limit)
+        return tuple(_action(row) for row in self._connection.execute(found))[::-1]
 
-    def first_waiting(self, case_id: CaseId) -> Action | None:
-        """The action of a case that is to be sent now: the first that is not settled."""
+    def next_in_line(self, case_id: CaseId) -> Action | None:
+        """Of all actions of a case, the one to be sent now: the first that is not settled."""
         waiting = select(actions).where(actions.c.case_id == case_id, actions.c.state == ActionState.WAITING)
         row = self._connection.execute(waiting.order_by(actions.c.place).limit(1)).one_or_none()
         return None if row is None else _action(row)
+
+    def last_place(self, case_id: CaseId) -> int:
+        """The place of a case's newest action; 0 if there is none."""
+        last = select(func.coalesce(func.max(actions.c.place), 0)).where(actions.c.case_id == case_id)
+        return int(self._connection.execute(last).scalar_one())
 
     def counts(self) -> Mapping[ActionState, int]:
         """How many actions there are by state."""

@@ -61,13 +61,19 @@ def decide(kit: Kit, person: Person, case_id: CaseId, choice: Choice, *, version
     return decision
 
 
-def decide_same(kit: Kit, person: Person, case_ids: Sequence[CaseId], choice: Choice) -> tuple[Decision, ...]:
-    """Decide several cases with the very same contents by one choice; all of them, or none."""
+def decide_same(
+    kit: Kit, person: Person, case_ids: Sequence[CaseId], choice: Choice, *, version: int
+) -> tuple[Decision, ...]:
+    """Decide several cases with the very same contents by one choice; all of them, or none.
+
+    The first is the one that this person holds and has seen in this version; the others nobody else may hold.
+    """
     allow(person, Permission.REVIEW)
     check_choice(choice)
     with kit.store.begin() as tx:
         cases = [known_case(tx, case_id) for case_id in dict.fromkeys(case_ids)]
         _check_same(cases)
+        check_hold(cases[0], person.id, version, kit.clock())  # 1
         decisions = [_decide(kit, tx, person, _free(kit, case, person), choice) for case in cases]
     follow(kit)
     return tuple(decisions)

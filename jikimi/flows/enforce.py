@@ -117,7 +117,7 @@ def deliver(kit: Kit, job: Job) -> None:
     action_id = ActionId(job.key)
     with kit.store.read() as tx:
         action = tx.actions.get(action_id)
-        if action is None or tx.actions.first_waiting(action.case_id) != action:
+        if action is None or tx.actions.next_in_line(action.case_id) != action:
             return
         message = message_of(
             action,
@@ -238,7 +238,7 @@ def _put_in_line(kit: Kit, tx: Tx, action: Action, audit_verb: str, decision: De
 
 def _arrange(kit: Kit, tx: Tx, case_id: CaseId) -> None:
     """Give the first waiting action of a case its job. All writers take turns, so that none is forgotten."""
-    first = tx.actions.first_waiting(case_id)
+    first = tx.actions.next_in_line(case_id)
     if first is not None:
         tx.jobs.add(Job(id=JobId(kit.ids("job")), kind=ENFORCE, key=first.id, run_at=kit.clock()))
 

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from jikimi.flows.decide import known_case
 from jikimi.flows.evidence import render
+from jikimi.model.bank import Category
 from jikimi.model.case import Case
 from jikimi.model.errors import Refused
 from jikimi.model.evidence import EvidenceItem, Rendered
@@ -53,7 +54,7 @@ def preview(kit: Kit, person: Person, case_id: CaseId, sha256: str) -> Rendered:
     allow(person, Permission.REVEAL)
     with kit.store.begin() as tx:
         case, item = _wanted(tx, case_id, sha256)
-        check_allowance(allowance_of(kit, tx, person), case.kind, person.opt_outs)  # 1
+        check_allowance(allowance_of(kit, tx, person), _kinds(tx, case, sha256), person.opt_outs)  # 1
         look = _begin(kit, person, case, sha256, Level.BLURRED, "preview")
         tx.exposures.add(_as_preview(look))  # 2
         _write_down(tx, _as_preview(look), "exposure.previewed")
@@ -72,7 +73,7 @@ def start_reveal(kit: Kit, person: Person, case_id: CaseId, sha256: str, level: 
     with kit.store.begin() as tx:
         case, _ = _wanted(tx, case_id, sha256)
         _end_open(kit, tx, person)
-        check_allowance(allowance_of(kit, tx, person), case.kind, person.opt_outs)  # 1
+        check_allowance(allowance_of(kit, tx, person), _kinds(tx, case, sha256), person.opt_outs)  # 1
         look = _begin(kit, person, case, sha256, level, why)  # 2
         tx.exposures.add(look)
     return look
@@ -84,7 +85,7 @@ def revealed(kit: Kit, person: Person, reveal_id: RevealId) -> Rendered:
     with kit.store.begin() as tx:
         look = shown(_mine(tx, person, reveal_id), kit.clock(), kit.exposure.longest_reveal)
         case, item = _wanted(tx, look.case_id, look.sha256)
-        check_allowance(allowance_of(kit, tx, person), case.kind, person.opt_outs)
+        check_allowance(allowance_of(kit, tx, person), _kinds(tx, case, look.sha256), person.opt_outs)
         tx.exposures.update(look)
         frame, flattened = _matched_view(tx, look.case_id, look.sha256)
     picture = render(
@@ -169,6 +170,12 @@ def _matched_view(tx: Tx, case_id: CaseId, sha256: str) -> tuple[int, bool]:
     matches = scan.verdict.matches if scan else ()
     seen = next((match for match in matches if SIGNAL_KINDS[match.type].perceptual), None)
     return (seen.frame, seen.flattened) if seen else (0, False)
+
+
+def _kinds(tx: Tx, case: Case, sha256: str) -> set[Category]:
+    """What a picture may be: a case is of the gravest kind in it, and this picture may be of another."""
+    scan = tx.scans.of_content(case.id, sha256)
+    return {case.kind, *(match.category for match in scan.verdict.matches)} if scan else {case.kind}
 
 
 def _mine(tx: Tx, person: Person, reveal_id: RevealId) -> Exposure:

@@ -31,7 +31,7 @@ from jikimi.model.user_report import UserReport
 from jikimi.ports import Kit, Tx
 
 SHOWN = 50
-"""Uploads, contents, accounts, related cases and reports on one page; a case can have thousands."""
+"""Uploads, contents, accounts, related cases, reports and actions on one page; a case can have thousands."""
 _EVENTS = 500
 _PERSON = "person:"
 
@@ -127,7 +127,7 @@ def look(kit: Kit, person: Person, case_id: CaseId) -> CaseView:
             accounts=tuple(_account(tx, case, account) for account in case.accounts[:SHOWN]),
             decisions=decisions,
             notes=notes,
-            actions=tx.actions.of_case(case_id),
+            actions=tx.actions.newest_of_case(case_id, SHOWN),
             appeals=tx.appeals.of_case(case_id),
             user_reports=tx.user_reports.of_case(case_id, SHOWN),
             timeline=tuple(_named(event, names) for event in events),

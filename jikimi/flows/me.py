@@ -13,7 +13,8 @@ from jikimi.flows.question import ask, take
 from jikimi.flows.welcome import CodeSetup, check_password, set_up_codes
 from jikimi.model.bank import Category
 from jikimi.model.errors import Refused
-from jikimi.model.people import NO_HARM, Person, checked_choice
+from jikimi.model.exposure import DAY, check_move, zone_of
+from jikimi.model.people import NO_HARM, Permission, Person, checked_choice
 from jikimi.model.signin import (
     Credentials,
     Passkey,
@@ -136,24 +137,37 @@ def set_password(
 
 
 def choose(kit: Kit, by: Signed, untrusted_language: str, untrusted_zone: str) -> Person:
-    """Choose language and time zone."""
+    """Choose language and time zone; the zone not while the limits of the day are running, which go by it."""
     checked_choice(untrusted_language, untrusted_zone, available_timezones())
-    return _change(kit, by, "person.chose", language=untrusted_language, time_zone=untrusted_zone)
+    with kit.store.begin() as tx:
+        _check_move(kit, tx, by, untrusted_zone)
+        return _change(kit, tx, by, "person.chose", language=untrusted_language, time_zone=untrusted_zone)
 
 
 def opt_out(kit: Kit, by: Signed, kinds: Iterable[Category]) -> Person:
     """Say which kinds of harm one is never to be given; no reason is asked for, and no kind is written down."""
-    return _change(kit, by, "person.opted", opt_outs=frozenset(kinds) - NO_HARM)
-
-
-def _change(kit: Kit, by: Signed, verb: str, **changes: str | frozenset[Category]) -> Person:
     with kit.store.begin() as tx:
-        stored = tx.people.get(by.person.id)
-        assert stored is not None, "people are never deleted"
-        person = replace(stored, **changes)  # type: ignore[arg-type]
-        tx.people.update(person)
-        _audit(kit, tx, by, verb)
+        return _change(kit, tx, by, "person.opted", opt_outs=frozenset(kinds) - NO_HARM)
+
+
+def _check_move(kit: Kit, tx: Tx, by: Signed, zone: str) -> None:
+    person = _stored(tx, by)
+    if zone != person.time_zone and Permission.REVEAL in person.permissions:
+        looks = tx.exposures.of_person(person.id, kit.clock() - DAY)
+        check_move(looks, kit.exposure, kit.clock(), zone_of(person.time_zone))
+
+
+def _change(kit: Kit, tx: Tx, by: Signed, verb: str, **changes: str | frozenset[Category]) -> Person:
+    person = replace(_stored(tx, by), **changes)  # type: ignore[arg-type]
+    tx.people.update(person)
+    _audit(kit, tx, by, verb)
     return person
+
+
+def _stored(tx: Tx, by: Signed) -> Person:
+    stored = tx.people.get(by.person.id)
+    assert stored is not None, "people are never deleted"
+    return stored
 
 
 def _changeable(kit: Kit, by: Signed) -> Credentials:

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from jikimi.flows.decide import audit, known_case
 from jikimi.model.case import Case, CaseState, holder, released, taken
-from jikimi.model.decision import check_appeal
+from jikimi.model.decision import DecisionState, check_appeal, check_second
 from jikimi.model.errors import Refused
 from jikimi.model.ids import CaseId, PersonId
 from jikimi.model.people import Permission, Person, allow
@@ -129,9 +129,7 @@ def _take(kit: Kit, tx: Tx, person: Person, case: Case) -> Case:
     now = kit.clock()
     if case.kind in person.opt_outs:
         raise Refused("opted_out", "You have opted out of this kind of harm; leave this case to somebody else.")
-    earlier = tx.decisions.of_case(case.id)
-    if case.state is CaseState.APPEALED:
-        check_appeal(earlier, person.id)
+    _check_part(tx, person, case)
     held_by = holder(case, now)
     names = names_of(tx, [held_by])
     new = taken(case, person.id, now, kit.review.lease, held_by=names.get(held_by, "") if held_by else "")
@@ -146,11 +144,21 @@ def _may_have(tx: Tx, person: Person, case: Case) -> bool:
     if Permission.REVIEW not in person.permissions or case.kind in person.opt_outs:
         return False
     try:
-        if case.state is CaseState.APPEALED:
-            check_appeal(tx.decisions.of_case(case.id), person.id)
+        _check_part(tx, person, case)
     except Refused:
         return False
     return True
+
+
+def _check_part(tx: Tx, person: Person, case: Case) -> None:
+    """Refuse who could not end what the case waits for: they would only keep it from those who can."""
+    if case.state is CaseState.APPEALED:
+        check_appeal(tx.decisions.of_case(case.id), person.id)
+    if case.state is CaseState.PROPOSED:
+        allow(person, Permission.CONFIRM)
+        earlier = tx.decisions.of_case(case.id)
+        for proposed in (one for one in earlier if one.state is DecisionState.PROPOSED):
+            check_second(proposed, earlier, person.id)
 
 
 def _waiting(tx: Tx, wanted: Filter, eyes: Eyes) -> Iterator[Case]:

@@ -109,6 +109,10 @@ class Total:
     week_by_severity: dict[int, timedelta]
 
 
+DAY = timedelta(hours=24)
+"""How long a look keeps the person who had it from moving their day."""
+
+
 def zone_of(name: str) -> tzinfo:
     """The time zone of this name; UTC where this machine does not know it."""
     try:
@@ -142,7 +146,7 @@ def allowance(looks: Sequence[Exposure], rules: ExposureRules, now: datetime, zo
     began = day_began(now, zone)
     used = weighted((look for look in looks if look.started_at >= began), now, rules.longest_reveal)
     until = _break_until(looks, rules, now)
-    is_late = rules.cut_off is not None and now.astimezone(zone).time() >= rules.cut_off
+    is_late = _is_late(rules, now, zone)
     refusals = {"exposure_cap": used >= rules.hard_cap, "after_hours": is_late, "break_due": until is not None}
     return Allowance(
         used=used,
@@ -153,14 +157,14 @@ def allowance(looks: Sequence[Exposure], rules: ExposureRules, now: datetime, zo
     )
 
 
-def refusal_for(found: Allowance, kind: Category, opt_outs: Collection[Category]) -> str:
-    """The code of why this person is shown nothing of this kind now, or empty."""
-    return "opted_out" if kind in opt_outs else found.refusal
+def refusal_for(found: Allowance, kinds: Collection[Category], opt_outs: Collection[Category]) -> str:
+    """The code of why this person is shown nothing now, or empty. `kinds` are all that the picture may be."""
+    return "opted_out" if set(kinds) & set(opt_outs) else found.refusal
 
 
-def check_allowance(found: Allowance, kind: Category, opt_outs: Collection[Category]) -> None:
+def check_allowance(found: Allowance, kinds: Collection[Category], opt_outs: Collection[Category]) -> None:
     """Refuse a look that this person may not have, and say why."""
-    code = refusal_for(found, kind, opt_outs)
+    code = refusal_for(found, kinds, opt_outs)
     if code == "opted_out":
         raise Refused("opted_out", "You have opted out of this kind of harm; hand the case over.")
     if code == "exposure_cap":
@@ -174,6 +178,15 @@ def check_allowance(found: Allowance, kind: Category, opt_outs: Collection[Categ
         )
     if code == "break_due":
         raise Refused("break_due", "A break is due before the next picture. Cases can be decided without.")
+
+
+def check_move(looks: Sequence[Exposure], rules: ExposureRules, now: datetime, zone: tzinfo) -> None:
+    """Refuse another time zone to who has looked within `DAY` or is past their hour: their day would begin anew."""
+    if _is_late(rules, now, zone) or any(look.started_at > now - DAY for look in looks):
+        raise Refused(
+            "time_zone_fixed",
+            "The limits of your day go by your time zone; change it before your first picture, a day after the last.",
+        )
 
 
 def check_reason(untrusted_reason: str) -> str:
@@ -199,6 +212,10 @@ def ended(look: Exposure, at: datetime, longest: timedelta) -> Exposure:
         return look
     took = length(look, at, longest)
     return replace(look, ended_at=(look.shown_at or at) + took, milliseconds=round(took.total_seconds() * 1000))
+
+
+def _is_late(rules: ExposureRules, now: datetime, zone: tzinfo) -> bool:
+    return rules.cut_off is not None and now.astimezone(zone).time() >= rules.cut_off
 
 
 def _break_until(looks: Sequence[Exposure], rules: ExposureRules, now: datetime) -> datetime | None:

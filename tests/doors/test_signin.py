@@ -27,6 +27,8 @@ _FOREIGN: list[dict[str, str]] = [
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
     {"Sec-Fetch-Site": "none"},
+    {"Origin": "http://["},
+    {"Origin": "null", "Host": ""},
     {"Origin": "https://elsewhere.example"},
     {"Origin": "null"},
     {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},

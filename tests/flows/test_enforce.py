@@ -15,7 +15,7 @@ from jikimi.flows.enforce import deliver, deliveries, delivery, order, outbox, r
 from jikimi.model.action import Action, ActionState, Answer, Receipt, ReceiptStatus, Verb
 from jikimi.model.decision import Decision
 from jikimi.model.errors import Refused, Unavailable
-from jikimi.model.ids import ActionId
+from jikimi.model.ids import ActionId, CaseId
 from jikimi.model.job import ENFORCE, Job
 from jikimi.model.message import Message
 from jikimi.model.people import Role, Scope
@@ -479,3 +479,36 @@ def test_a_receipt_needs_the_right_key_and_an_action(world: World) -> None:
     assert refused.value.code == "scope_missing"
     with pytest.raises(Refused, match="no such action"):
         receive(world.kit, platform_key(), ActionId("act_gone"), DONE)
+
+
+@pytest.mark.parametrize("settled", [0, 1, 3])
+def test_the_first_that_is_not_settled_is_next(world: World, settled: int) -> None:
+    kit = world.kit
+    case = case_of(kit, 1)
+    decision = decide(kit, hire(kit, Role.REVIEWER), case)
+    with kit.store.begin() as tx:
+        for _ in range(2):
+            order(kit, tx, case=case, decision=decision, verb=Verb.RESTORE, targets=(), reasons=())
+        actions = tx.actions.of_case(case.id)
+        for action in actions[:settled]:
+            tx.actions.update(replace(action, state=ActionState.DELIVERED))
+        assert tx.actions.next_in_line(case.id) == next(iter(actions[settled:]), None)
+        assert tx.actions.newest_of_case(case.id, 2) == tx.actions.of_case(case.id)[1:]
+        assert (tx.actions.last_place(case.id), tx.actions.last_place(CaseId("case_none"))) == (3, 0)
+
+
+def test_the_thousandth_action_of_a_case_is_ordered_as_quickly_as_the_first(world: World) -> None:
+    kit = world.kit
+    case = case_of(kit, 1)
+    decision = decide(kit, hire(kit, Role.REVIEWER), case)
+
+    def seconds(many: int) -> float:
+        began = time.perf_counter()
+        for _ in range(many):
+            order(kit, tx, case=case, decision=decision, verb=Verb.REMOVE, targets=(), reasons=())
+        return time.perf_counter() - began
+
+    with kit.store.begin() as tx:
+        first = seconds(50)
+        seconds(900)
+        assert seconds(50) < 4 * first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from dataclasses import replace
 from datetime import time, timedelta
@@ -10,8 +11,10 @@ import pytest
 from PIL import Image
 
 from jikimi.engine.pattern import paint
+from jikimi.flows import me
 from jikimi.flows.expose import allowance, close_looks, end_reveal, preview, revealed, start_reveal, totals
 from jikimi.flows.review import look
+from jikimi.flows.session import begin_session
 from jikimi.model.bank import Category
 from jikimi.model.case import Case
 from jikimi.model.evidence import EvidenceItem, Sealed
@@ -19,13 +22,20 @@ from jikimi.model.exposure import ExposureRules, Level
 from jikimi.model.ids import EvidenceId
 from jikimi.model.media import MediaKind
 from jikimi.model.people import Person, Role
+from jikimi.model.signin import Proof, Signed, Visitor
 from jikimi.ports import Kit
 from tests.conftest import SetClock, World
 from tests.flows.staff import hire
 from tests.flows.story import audit_of, make_bank
 from tests.flows.test_review import case_of, refusal
 
-KNOWN = paint(1)
+KNOWN, OTHER = paint(1), paint(5)
+
+
+def signed_in(kit: Kit, person: Person) -> Signed:
+    """Somebody at their own page."""
+    with kit.store.begin() as tx:
+        return begin_session(kit, tx, person, Proof.PASSKEY, Visitor(address="", place="tests"))
 
 
 def keep(kit: Kit, sha256: str) -> None:
@@ -183,6 +193,41 @@ def test_what_somebody_opted_out_of_is_not_shown_to_them(desk: Desk) -> None:
         preview(kit, person, case.id, case.contents[0])
     with refusal("opted_out"):
         start_reveal(kit, person, case.id, case.contents[0], Level.GREY, "x")
+
+
+def test_a_picture_of_another_kind_in_a_graver_case_is_not_shown_either(world: World) -> None:
+    kit = world.kit
+    make_bank(kit, "grave", KNOWN, category=Category.CSAM)
+    make_bank(kit, "other", OTHER, category=Category.TERRORISM)
+    case = case_of(kit, account="ann")
+    assert case_of(kit, OTHER, account="ann").id == case.id
+    sha256 = hashlib.sha256(OTHER).hexdigest()
+    keep(kit, sha256)
+    person = replace(hire(kit, Role.REVIEWER), opt_outs=frozenset({Category.TERRORISM}))
+    with refusal("opted_out"):
+        start_reveal(kit, person, case.id, sha256, Level.GREY, "is it the same?")
+    with refusal("opted_out"):
+        preview(kit, person, case.id, sha256)
+    assert start_reveal(kit, person, case.id, case.contents[0], Level.GREY, "is it the same?").shown_at is None
+
+
+@pytest.mark.parametrize("hours", [0.1, 7, 23])
+def test_no_other_time_zone_begins_the_day_anew(desk: Desk, hours: float) -> None:
+    kit, clock, _, person = desk
+    look_at(desk, 1)
+    clock.move(hours=hours)
+    with refusal("time_zone_fixed"):
+        me.choose(kit, signed_in(kit, person), "en", "America/Los_Angeles")
+    assert me.choose(kit, signed_in(kit, person), "ko", "UTC").language == "ko"
+
+
+def test_the_time_zone_changes_on_a_day_without_pictures_before_its_hour(desk: Desk) -> None:
+    kit, clock, _, person = desk
+    look_at(desk, 1)
+    clock.move(hours=25)
+    assert me.choose(kit, signed_in(kit, person), "en", "Asia/Seoul").time_zone == "Asia/Seoul"
+    with refusal("time_zone_fixed"):  # in Seoul it is seven in the evening
+        me.choose(kit, signed_in(kit, person), "en", "UTC")
 
 
 def test_only_what_the_case_is_about_can_be_looked_at_and_with_a_reason(desk: Desk) -> None:

@@ -352,6 +352,7 @@ def test_a_new_password_ends_the_other_sessions(world: World) -> None:
 
 def test_opt_outs_are_ones_own_and_leave_no_trace_of_which(world: World) -> None:
     kit = world.kit
+    world.clock.now = world.clock.now.replace(hour=1)  # ten in the morning where she is
     ada = administrator(kit).signed
     me.opt_out(kit, ada, [Category.TERRORISM, Category.CANARY, Category.ALLOW])
     assert session.session_of(kit, ada.secret).opt_outs == {Category.TERRORISM}

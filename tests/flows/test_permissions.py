@@ -34,7 +34,9 @@ STORIES: dict[str, tuple[Permission, Story]] = {
     "skip": (Permission.REVIEW, lambda kit, person: review.skip(kit, person, _NO_CASE)),
     "hand_over": (Permission.REVIEW, lambda kit, person: review.hand_over(kit, person, _NO_CASE, None)),
     "decide": (Permission.REVIEW, lambda kit, person: review.decide(kit, person, _NO_CASE, _CHOICE, version=1)),
-    "decide_same": (Permission.REVIEW, lambda kit, person: review.decide_same(kit, person, [_NO_CASE], _CHOICE)),
+    "decide_same": (
+        Permission.REVIEW, lambda kit, person: review.decide_same(kit, person, [_NO_CASE], _CHOICE, version=1),
+    ),
     "undo": (Permission.REVIEW, lambda kit, person: review.undo(kit, person, _NO_DECISION, "")),
     "confirm": (Permission.CONFIRM, lambda kit, person: review.confirm(kit, person, _NO_DECISION)),
     "decline": (Permission.CONFIRM, lambda kit, person: review.decline(kit, person, _NO_DECISION, "x")),

@@ -203,6 +203,23 @@ def test_a_bank_addition_waits_for_a_second_person_and_then_protects(world: Worl
     assert [one.text for one in look(kit, lead, case.id).notes] == ["the wrong bank"]
 
 
+def test_who_cannot_agree_does_not_keep_a_decision_from_those_who_can(world: World) -> None:
+    kit = world.kit
+    make_bank(kit, "list", KNOWN, category=Category.NCII)
+    case = case_of(kit)
+    ann, ben, lead = hire(kit, Role.LEAD, name="ann"), hire(kit, Role.REVIEWER), hire(kit, Role.LEAD)
+    take(kit, ann, case.id)
+    decision = decide(kit, ann, case.id, replace(REMOVE, bank="list"), version=case.version)
+    with refusal("second_person_same"):
+        take(kit, ann, case.id)
+    with refusal("permission_missing"):
+        take(kit, ben, case.id)
+    take(kit, lead, case.id)
+    with refusal("person_cannot_take"):
+        hand_over(kit, lead, case.id, ann.id)
+    assert confirm(kit, lead, decision.id).state is DecisionState.FINAL
+
+
 def test_undoing_leaves_in_a_bank_what_was_there_before(world: World) -> None:
     kit = world.kit
     make_bank(kit, "list", KNOWN, category=Category.NCII)
@@ -336,9 +353,14 @@ def test_cases_about_the_very_same_contents_are_decided_together(world: World) -
     make_bank(kit, "grave", KNOWN, category=Category.CSAM)
     second = case_of(kit, KNOWN)
     assert second.id != first.id
+    with refusal("lease_expired"):
+        decide_same(kit, ann, [second.id], REMOVE, version=second.version)
+    take(kit, ann, second.id)
     with refusal("contents_differ"):
-        decide_same(kit, ann, [second.id, other.id], REMOVE)
-    (decision,) = decide_same(kit, ann, [second.id], REMOVE)
+        decide_same(kit, ann, [second.id, other.id], REMOVE, version=second.version)
+    with refusal("case_moved"):
+        decide_same(kit, ann, [second.id], REMOVE, version=second.version - 1)
+    (decision,) = decide_same(kit, ann, [second.id], REMOVE, version=second.version)
     assert (decision.state, decision.case_id) == (DecisionState.FINAL, second.id)
     assert second.id in [one.id for one in look(kit, ann, first.id).same_content]
 

@@ -85,7 +85,7 @@ def decided(kit: Kit, request: Request, person: Person | None) -> Response:
     def settle(who: Person) -> object:
         choice, same = choice_of(request), same_of(request)
         if same:
-            return decide_same(kit, who, (_case(request), *same), choice)
+            return decide_same(kit, who, (_case(request), *same), choice, version=version_of(request))
         return decide(kit, who, _case(request), choice, version=version_of(request))
 
     return _done(kit, request, member(person), settle, _case(request))

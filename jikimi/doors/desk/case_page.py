@@ -128,7 +128,7 @@ def _choices(kit: Kit, request: Request, view: CaseView, person: Person) -> dict
 
 def _why_not_shown(request: Request, view: CaseView, person: Person) -> str:
     """Why a picture asked for now would be refused, said before anybody asks; or empty."""
-    code = refusal_for(view.allowance, view.case.kind, person.opt_outs)
+    code = refusal_for(view.allowance, [view.case.kind], person.opt_outs)
     return translated(request, REFUSALS[code]) if code else ""
 
 

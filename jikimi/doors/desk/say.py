@@ -36,6 +36,9 @@ _OURS = {
     "invitation_unknown": N_("This link was used, has expired or was taken back."),
     "session_unknown": N_("This session has ended already."),
     "person_disabled": N_("This person is disabled. Enable them first."),
+    "time_zone_fixed": N_(
+        "The limits of your day go by your time zone. Change it before your first picture, a day after the last."
+    ),
     "time_zone_invalid": N_("Name a time zone as in Asia/Seoul or UTC."),
 }
 """By the code of the error, for the pages about people and signing in."""

@@ -6,8 +6,6 @@ with neither is refused: whoever is no browser has the API.
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from starlette.requests import Request
 
 from jikimi.model.errors import Refused
@@ -16,7 +14,8 @@ from jikimi.model.errors import Refused
 def check_same_origin(request: Request) -> None:
     """Refuse a request that does not prove where it came from."""
     site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    is_ours = site == "same-origin" if site else bool(origin) and urlsplit(origin).netloc == request.headers.get("host")
+    host = request.headers.get("host", "")
+    ours = (f"https://{host}", f"http://{host}") if host else ()
+    is_ours = site == "same-origin" if site else request.headers.get("origin") in ours
     if not is_ours:
         raise Refused("cross_site", "This did not come from our own pages; open the desk and do it there.")

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 import urllib3
@@ -47,6 +48,8 @@ class Webhook:
             signature = sign(body, self.keys(), now.timestamp())
         except Refused as error:
             return Answer(status=0, error=error.message)
+        except OSError as error:  # the first key cannot be written: the next try may find room
+            return Answer(status=0, error=_told(error))
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "jikimi",
@@ -71,14 +74,16 @@ class Webhook:
             connection.request("POST", _path(self.url), body=body, headers=headers, preload_content=False)
             response = connection.getresponse()
             text = response.read(MAX_RECEIPT, decode_content=False).decode("utf-8", "replace").replace("\x00", "\ufffd")
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        # The standard library's own errors are for answers that are not HTTP at all.
+        except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
             return Answer(status=0, error="timeout" if late.is_set() else _told(error))
         finally:
             watch.cancel()
             connection.close()
         if late.is_set():
             return Answer(status=0, error="timeout")
-        error_ = f"redirects to {response.headers.get('Location', '')[:100]}" if 300 <= response.status < 400 else ""
+        where = response.headers.get("Location", "").replace("\x00", "")[:100]
+        error_ = f"redirects to {where}" if 300 <= response.status < 400 else ""
         retry_after = _seconds(response.headers.get("Retry-After", ""), now)
         return Answer(status=response.status, body=text, error=error_, retry_after=retry_after)
 
@@ -114,6 +119,6 @@ def _seconds(untrusted_header: str, now: datetime) -> int:
         return min(int(header[:9]), _LONGEST_RETRY_AFTER)
     try:
         wait = (parsedate_to_datetime(header) - now).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0
     return int(min(max(wait, 0), _LONGEST_RETRY_AFTER))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import stat
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -43,6 +45,14 @@ def test_a_message_arrives_as_it_was_written(platform: Platform) -> None:
     assert received.body["text"] == "안녕"
 
 
+def test_keys_that_cannot_be_kept_are_a_failed_try(tmp_path: Path, platform: Platform) -> None:
+    keys_ = WebhookKeys("", tmp_path / "missing", lambda size: bytes(size))
+    with platform:
+        answer = Webhook(url=platform.url, keys=keys_, seconds=5, clock=lambda: NOW).perform(MESSAGE)
+    assert (answer.status, platform.received) == (0, [])
+    assert "No such file" in answer.error
+
+
 def test_while_a_key_is_replaced_both_sides_of_the_change_are_believed(platform: Platform) -> None:
     with platform:
         assert send(platform, OLD).status == 200
@@ -69,6 +79,45 @@ def test_a_try_ends_in_time(platform: Platform, manner: str) -> None:
     assert "timeout" in answer.error.lower() or "timed out" in answer.error.lower()
     assert 0.3 < time.monotonic() - began < 5
     assert answer.elapsed_ms >= 300
+
+
+def answered(raw: bytes) -> Answer:
+    """What becomes of a try when the other side sends these bytes, whatever they are."""
+
+    def run() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(raw)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=run)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        answer = Webhook(url=url, keys=lambda: (OLD,), seconds=5, clock=lambda: NOW).perform(MESSAGE)
+        thread.join()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HELLO\r\n\r\n",
+        b"HTTP/1.1 99999 no\r\n\r\n",
+        b"HTTP/1.1 200 " + b"x" * 70_000,
+        b"HTTP/1.1 200 x\r\nA: " + b"b" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 x\r\n" + b"".join(b"H%d: x\r\n" % number for number in range(200)) + b"\r\n",
+    ],
+)
+def test_an_answer_that_is_no_http_is_a_failed_try(raw: bytes) -> None:
+    answer = answered(raw)
+    assert (answer.status, bool(answer.error)) == (0, True)
+
+
+def test_headers_that_nobody_can_mean_are_left_out() -> None:
+    late = b"Retry-After: Mon, 01 Jan 2027 00:00:00 +99999999999999999999\r\n"
+    answer = answered(b"HTTP/1.1 302 x\r\nLocation: /a\x00b\r\n" + late + b"Content-Length: 0\r\n\r\n")
+    assert (answer.status, answer.error, answer.retry_after) == (302, "redirects to /ab", 0)
 
 
 def test_no_redirect_is_followed(platform: Platform) -> None:
