@@ -106,6 +106,10 @@ class Settings(BaseSettings):
     cut_off: time | Literal["never"] = Field(
         time(16, 0), description="From this hour on no picture is shown, in each person's own time zone; or `never`."
     )
+    day_begins: time = Field(
+        time(5, 0),
+        description="When a person's day begins. Caps start anew; before it, no picture if there is a cut_off.",
+    )
     longest_reveal_seconds: float = Field(60.0, gt=0, le=600, description="The longest that one look can last.")
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written to stderr.")
 
@@ -234,6 +238,7 @@ class Settings(BaseSettings):
             work=timedelta(minutes=self.break_every_minutes),
             rest=timedelta(minutes=self.break_minutes),
             cut_off=None if self.cut_off == "never" else self.cut_off,
+            day_begins=self.day_begins,
             longest_reveal=timedelta(seconds=self.longest_reveal_seconds),
         )
 

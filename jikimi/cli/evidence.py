@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jikimi.cli.terminal import Data, Json, actor, complain, kit_of, say, write_json, write_table
-from jikimi.model.ids import EvidenceId
+from jikimi.model.ids import CaseId, EvidenceId
 
 if TYPE_CHECKING:
     from jikimi.flows.evidence_key import Rewrapped
@@ -27,6 +27,7 @@ def attach(app: typer.Typer) -> None:
     vault.command("recovery")(recovery)
     vault.command("restore")(bring_back)
     vault.command("verify")(verify)
+    vault.command("lift")(lift)
     vault.command("destroy")(destroy_item)
     app.add_typer(vault, name="vault")
 
@@ -110,6 +111,23 @@ def verify(data: Data = None, as_json: Json = False) -> None:
         for one in damaged:
             complain(one["code"], f"evidence {one['evidence']} (sha256 {one['sha256']}) cannot be opened")
     raise typer.Exit(1 if damaged else 0)
+
+
+def lift(
+    case: Annotated[str, typer.Argument(metavar="CASE", help="The case that holds evidence, `case_…`.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it goes into the audit chain.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Lift the legal hold of a case: what it held may be destroyed again, unless another case holds it."""
+    from jikimi.flows.evidence import lift_hold
+
+    with kit_of(data) as kit:
+        lifted = lift_hold(kit, actor(), CaseId(case), reason)
+    if as_json:
+        write_json({"case": case, "lifted": [item.id for item in lifted]})
+    else:
+        say(f"{case}: the hold on {len(lifted)} items is lifted")
 
 
 def destroy_item(

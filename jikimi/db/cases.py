@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -41,12 +42,12 @@ class SqlCases:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def open_for(self, *, contents: Sequence[str], accounts: Sequence[str]) -> Case | None:
-        """The oldest open case that holds one of these contents or accounts, without its links.
+    def open_for(self, *, contents: Sequence[str], accounts: Sequence[str], now: datetime) -> Case | None:
+        """The oldest open case with one of these contents or accounts that is in nobody's hands, without its links.
 
         Links are found first, by their index: asked for the oldest case at once, a database may walk through all.
         """
-        return self._first(self._linked(contents, accounts), [CaseState.OPEN])
+        return self._first(self._linked(contents, accounts), [CaseState.OPEN], free_at=now)
 
     def holding(self, sha256: str) -> Case | None:
         """The case that a content belongs to, without its links: one that waits, else the one decided last."""
@@ -161,9 +162,18 @@ class SqlCases:
             )
         )
 
-    def _first(self, linked: CompoundSelect[Any], states: Sequence[CaseState], *, newest: bool = False) -> Case | None:
+    def _first(
+        self,
+        linked: CompoundSelect[Any],
+        states: Sequence[CaseState],
+        *,
+        newest: bool = False,
+        free_at: datetime | None = None,
+    ) -> Case | None:
         ids = list(self._connection.execute(linked).scalars())
         found = select(cases).where(cases.c.id.in_(ids), cases.c.state.in_(states))
+        if free_at is not None:
+            found = found.where(or_(cases.c.lease_until.is_(None), cases.c.lease_until <= free_at))
         in_order = found.order_by(cases.c.id.desc() if newest else cases.c.id)
         return next(iter(self._heads(in_order.limit(1))), None)
 

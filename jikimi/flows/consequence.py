@@ -38,15 +38,15 @@ def carry_out(kit: Kit, tx: Tx, case: Case, decision: Decision, actor: PersonId,
         order(kit, tx, case=case, decision=decision, verb=choice.verb, targets=targets, reasons=reasons)
     added = _add(kit, tx, case, named(tx, choice.bank), actor) if choice.bank else ()  # 2
     withdrawn = tuple(number for number in choice.false_positives if _withdraw(kit, tx, number, case, actor))  # 3
-    if choice.legal_hold and not hold(kit, tx, case.contents, case.id):  # 4
+    if choice.legal_hold and not hold(kit, tx, case.contents, case.id, actor=f"person:{actor}"):  # 4
         raise Refused("nothing_to_hold", "No bytes of this case are kept; decide without the legal hold.")
     return replace(decision, added=(*decision.added, *added), withdrawn=(*decision.withdrawn, *withdrawn))
 
 
-def reverse(kit: Kit, tx: Tx, case: Case, decision: Decision, actor: PersonId) -> None:
-    """Take back what a decision did, last things first."""
-    if decision.choice.legal_hold:  # 4
-        release(kit, tx, case.contents, case.id)
+def reverse(kit: Kit, tx: Tx, case: Case, decision: Decision, actor: PersonId, *, lifts_hold: bool) -> None:
+    """Take back what a decision did, last things first. A legal hold stays unless whoever acts may lift it."""
+    if decision.choice.legal_hold and lifts_hold:  # 4
+        release(kit, tx, case.contents, case.id, actor=f"person:{actor}")
     for number in decision.withdrawn:  # 3
         _bring_back(kit, tx, number, case, actor)
     for number in decision.added:  # 2

@@ -119,7 +119,7 @@ def undo(kit: Kit, person: Person, decision_id: DecisionId, note: str) -> Decisi
         decision = undone(decision, person.id, now, kit.review.undo_window, is_lead=may_confirm)
         tx.cases.update(moved(case, Move.UNDO, now))
         tx.decisions.update(decision)
-        reverse(kit, tx, case, decision, person.id)
+        reverse(kit, tx, case, decision, person.id, lifts_hold=Permission.HOLD in person.permissions)
         if note.strip():
             tx.notes.add(Note(id=NoteId(kit.ids("note")), case_id=case.id, by=person.id, at=now, text=note))
         audit(kit, tx, person, "decision.undone", case.id, decision=decision.id)
@@ -201,7 +201,7 @@ def _settle(
         return True
     # What stood may rest on decisions before it, upheld one after the other; each undoes what it ordered itself.
     for one in (*(one for one in earlier if one.state is DecisionState.REPLACED), old):
-        reverse(kit, tx, case, replace(one, withdrawn=()), person.id)
+        reverse(kit, tx, case, replace(one, withdrawn=()), person.id, lifts_hold=True)
     return decision.choice.verb is Verb.RESTORE and old.choice.verb in UNDONE_BY
 
 

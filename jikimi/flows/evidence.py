@@ -141,6 +141,19 @@ def release(kit: Kit, tx: Tx, sha256s: Iterable[str], case_id: CaseId, *, actor:
         _audit(kit, tx, actor, "evidence.released", item, {"case": case_id})
 
 
+def lift_hold(kit: Kit, actor: str, case_id: CaseId, reason: str) -> tuple[EvidenceItem, ...]:
+    """Step 4 without a decision: lift a case's legal hold; the items it held. `Refused` if it holds none."""
+    with kit.store.begin() as tx:
+        case = tx.cases.get(case_id)
+        items = [item for item in _kept(tx, case.contents if case else ()) if case_id in item.held_by]
+        if not items:
+            raise Refused("hold_unknown", f"Case {case_id[:64]!r} holds no evidence.")
+        for item in items:
+            tx.evidence.update(released(item, case_id))
+            _audit(kit, tx, actor, "evidence.released", item, {"case": case_id, "reason": reason})
+    return tuple(items)
+
+
 def destroy(kit: Kit, actor: str, item_id: EvidenceId, reason: str) -> EvidenceItem:
     """Step 5: make an item unrecoverable; `Refused` while it is held. Backups of key and bytes are not reached."""
     with kit.store.begin() as tx:

@@ -125,7 +125,7 @@ def allowance(kit: Kit, person: Person) -> Allowance:
 def allowance_of(kit: Kit, tx: Tx, person: Person) -> Allowance:
     """The same within a transaction."""
     now, zone = kit.clock(), zone_of(person.time_zone)
-    looks = tx.exposures.of_person(person.id, day_began(now, zone) - _LOOK_BACK)
+    looks = tx.exposures.of_person(person.id, day_began(now, zone, kit.exposure.day_begins) - _LOOK_BACK)
     return allowance_from(looks, kit.exposure, now, zone)
 
 
@@ -141,7 +141,8 @@ def totals(kit: Kit, person: Person) -> tuple[Total, ...]:
 
 
 def _total(kit: Kit, person: Person, looks: Sequence[Exposure], now: datetime) -> Total:
-    longest, began = kit.exposure.longest_reveal, day_began(now, zone_of(person.time_zone))
+    longest = kit.exposure.longest_reveal
+    began = day_began(now, zone_of(person.time_zone), kit.exposure.day_begins)
     by_level, by_severity = defaultdict[Level, timedelta](timedelta), defaultdict[int, timedelta](timedelta)
     for look in looks:
         by_level[look.level] += length(look, now, longest)

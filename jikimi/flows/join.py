@@ -4,7 +4,7 @@
     2  a case has the same content and waits for people: it joins that one
     3  a case with the same content was decided, and nothing new speaks against the upload: it joins that one, and what
        was decided for the content happens to the upload as well; nobody has to see the picture again
-    4  an open case has the same account: it joins that one
+    4  an open case has the same account, and nobody works on it at the moment: it joins that one
     5  otherwise a new case is opened
 
 The verdict stays what the banks say, whatever was decided. Something new in step 3 is a graver kind of harm than the
@@ -42,7 +42,7 @@ def open_or_join(kit: Kit, tx: Tx, answer: Scan, now: datetime) -> CaseId:
         case, verb = join_case(tx, old, new), "case.joined"
     elif old and holds and old.state is CaseState.DECIDED and _is_nothing_new(tx, old, new, holds, answer):  # 3
         case, verb = join_case(tx, old, replace(new, kind=old.kind)), "case.repeated"
-    elif open_one := tx.cases.open_for(contents=(), accounts=new.accounts):  # 4
+    elif open_one := tx.cases.open_for(contents=(), accounts=new.accounts, now=now):  # 4
         case, verb, holds = join_case(tx, open_one, new), "case.joined", None
     else:  # 5
         case, verb, holds = new, "case.opened", None

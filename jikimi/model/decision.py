@@ -193,15 +193,18 @@ def declined(decision: Decision, person: PersonId, note: str, at: datetime) -> D
 
 
 def undone(decision: Decision, person: PersonId, at: datetime, window: timedelta, *, is_lead: bool) -> Decision:
-    """The decision once it was undone: within the window, by who made or confirmed it, or by a lead."""
+    """The decision once it was undone: within the window, by a lead, or by who made it final: alone, or as the second.
+
+    What took two people is not taken back by the one who proposed it.
+    """
     if decision.state is not DecisionState.FINAL:
         raise Refused("case_moved", f"This decision is {decision.state} by now; look at the case again.")
     if decision.appeal_id is not None:
         raise Refused("undo_appealed", "This was decided on appeal, and the platform was told; it is not undone.")
     if decision.choice.irreversible:
         raise Refused("undo_irreversible", "An irreversible removal was ordered; it cannot be taken back.")
-    if person not in (decision.by, decision.second) and not is_lead:
-        raise Refused("undo_not_yours", "Who made or confirmed a decision may undo it, or a lead.")
+    if person != (decision.second or decision.by) and not is_lead:
+        raise Refused("undo_not_yours", "Who made a decision final may undo it, or a lead.")
     if at > final_since(decision) + window:
         raise Refused("undo_too_late", "The time for undoing is over; an appeal decides anew.")
     return replace(decision, state=DecisionState.UNDONE, undone_by=person, undone_at=at)

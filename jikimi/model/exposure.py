@@ -54,8 +54,10 @@ class ExposureRules:
     """Time with reviewing after which a break is due (IWF: a break each hour)."""
     rest: timedelta = timedelta(minutes=10)
     """How long a break lasts."""
+    day_begins: time = time(5, 0)
+    """When a day begins: caps are counted from then on, and before it no picture is shown if there is a `cut_off`."""
     cut_off: time | None = time(16, 0)
-    """From when on no picture is shown (IWF: 16:00); none: no such hour."""
+    """From when on no picture is shown (IWF: 16:00); none: at all hours."""
     longest_reveal: timedelta = timedelta(seconds=60)
     """A reveal that was not ended by then counts as this long, and shows nothing more."""
 
@@ -121,9 +123,15 @@ def zone_of(name: str) -> tzinfo:
         return UTC
 
 
-def day_began(now: datetime, zone: tzinfo) -> datetime:
+SHORTEST = timedelta(seconds=2)
+"""What a look counts at least towards a cap: a key let go at once has shown the picture all the same."""
+
+
+def day_began(now: datetime, zone: tzinfo, begins: time) -> datetime:
     """When the person's own day began, as UTC."""
-    return now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    here = now.astimezone(zone)
+    began = here.replace(hour=begins.hour, minute=begins.minute, second=begins.second, microsecond=0)
+    return (began if began <= here else began - DAY).astimezone(UTC)
 
 
 def length(look: Exposure, now: datetime, longest: timedelta) -> timedelta:
@@ -134,8 +142,9 @@ def length(look: Exposure, now: datetime, longest: timedelta) -> timedelta:
 
 
 def weighted(looks: Iterable[Exposure], now: datetime, longest: timedelta) -> timedelta:
-    """Time over several looks, each second counted as its level weighs."""
-    return sum((WEIGHTS[look.level] * length(look, now, longest) for look in looks), timedelta())
+    """Time over several looks, each second counted as its level weighs, and no look as less than `SHORTEST`."""
+    shown_ones = (look for look in looks if look.shown_at is not None)
+    return sum((WEIGHTS[look.level] * max(length(look, now, longest), SHORTEST) for look in shown_ones), timedelta())
 
 
 def allowance(looks: Sequence[Exposure], rules: ExposureRules, now: datetime, zone: tzinfo) -> Allowance:
@@ -143,7 +152,7 @@ def allowance(looks: Sequence[Exposure], rules: ExposureRules, now: datetime, zo
 
     Looks from the day before count towards the break and not towards the cap.
     """
-    began = day_began(now, zone)
+    began = day_began(now, zone, rules.day_begins)
     used = weighted((look for look in looks if look.started_at >= began), now, rules.longest_reveal)
     until = _break_until(looks, rules, now)
     is_late = _is_late(rules, now, zone)
@@ -215,7 +224,12 @@ def ended(look: Exposure, at: datetime, longest: timedelta) -> Exposure:
 
 
 def _is_late(rules: ExposureRules, now: datetime, zone: tzinfo) -> bool:
-    return rules.cut_off is not None and now.astimezone(zone).time() >= rules.cut_off
+    """Between the cut-off and the next day's beginning, whichever of the two comes first by the clock."""
+    if rules.cut_off is None:
+        return False
+    here, begins, ends = now.astimezone(zone).time(), rules.day_begins, rules.cut_off
+    is_open = begins <= here < ends if begins < ends else here >= begins or here < ends
+    return not is_open
 
 
 def _break_until(looks: Sequence[Exposure], rules: ExposureRules, now: datetime) -> datetime | None:

@@ -39,7 +39,7 @@ _COMMANDS = [
     "case list", "case show", "key", "key create", "key list", "key revoke", "audit", "audit verify",
     "person", "person list", "person invite", "person link", "person disable",
     "vault", "vault status", "vault init", "vault rotate", "vault recovery", "vault restore", "vault verify",
-    "vault destroy",
+    "vault lift", "vault destroy",
 ]  # fmt: skip
 
 

@@ -87,7 +87,12 @@ def test_an_item_is_destroyed_when_nobody_holds_it(jikimi: Command) -> None:
         hold(kit, tx, [item.sha256], CaseId("case_1"))
     assert "[evidence_held]" in jikimi("vault", "destroy", item.id, "--reason", "expired", "--yes", code=2).err
     with open_kit(jikimi.settings) as kit, kit.store.begin() as tx:
+        (case,) = tx.cases.list(limit=1)
         release(kit, tx, [item.sha256], CaseId("case_1"))
+    assert "[hold_unknown]" in jikimi("vault", "lift", case.id, "--reason", "over", code=2).err
+    with open_kit(jikimi.settings) as kit, kit.store.begin() as tx:
+        hold(kit, tx, [item.sha256], case.id)
+    assert jikimi("vault", "lift", case.id, "--reason", "over", "--json").object["lifted"] == [item.id]
     told = jikimi("vault", "destroy", item.id, "--reason", "expired", "--yes", "--json").object
     assert told == {"evidence": item.id, "destroyed": True}
     with open_kit(jikimi.settings) as kit:

@@ -492,7 +492,7 @@ def test_an_account_finds_its_oldest_open_case(store: SqlStore) -> None:
     with store.read() as tx:
 
         def found(contents: list[str], accounts: list[str]) -> str | None:
-            case = tx.cases.open_for(contents=contents, accounts=accounts)
+            case = tx.cases.open_for(contents=contents, accounts=accounts, now=datetime.now(UTC))
             return case.id if case else None
 
         assert found(["bb"], []) == "case_2"

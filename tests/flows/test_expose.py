@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from PIL import Image
@@ -160,7 +160,7 @@ def test_the_cap_of_a_day_holds_for_every_way_of_looking(desk: Desk) -> None:
             ask()
     with refusal("reveal_over"):
         revealed(kit, person, waiting.id)
-    clock.move(hours=15)
+    clock.move(hours=24)
     assert allowance(kit, person).refusal == ""
 
 
@@ -262,3 +262,27 @@ def test_a_lead_sees_totals_by_name(desk: Desk) -> None:
     assert (first.name, first.week, second.name) == ("Ann", timedelta(seconds=15), "Zoe")
     assert first.week_by_level == {Level.GREY: timedelta(seconds=20), Level.FULL: timedelta(seconds=5)}
     assert second.week_by_severity == {3: timedelta(seconds=10)}
+
+
+def test_a_key_that_is_let_go_at_once_counts_as_two_seconds(desk: Desk) -> None:
+    kit, _, _, person = desk
+    for _ in range(10):
+        look_at(desk, 0.01)
+    assert allowance(kit, person).used == timedelta(seconds=20)
+
+
+def test_a_day_begins_in_the_morning_not_at_midnight(desk: Desk) -> None:
+    kit, clock, _, person = desk
+    look_at(desk, 30)
+    clock.now = datetime(2026, 11, 23, 0, 30, tzinfo=UTC)
+    assert (allowance(kit, person).refusal, allowance(kit, person).used) == ("after_hours", timedelta(seconds=30))
+    clock.now = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
+    assert (allowance(kit, person).refusal, allowance(kit, person).used) == ("", timedelta())
+
+
+@pytest.mark.parametrize(("hour", "refusal"), [(17, "after_hours"), (18, ""), (2, ""), (3, "after_hours")])
+def test_a_night_shift_has_its_own_hours(desk: Desk, hour: int, refusal: str) -> None:
+    kit, clock, _, person = desk
+    night = replace(kit, exposure=replace(kit.exposure, day_begins=time(18), cut_off=time(3)))
+    clock.now = datetime(2026, 11, 23, hour, tzinfo=UTC)
+    assert allowance(night, person).refusal == refusal

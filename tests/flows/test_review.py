@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jikimi.engine.pattern import paint
+from jikimi.flows.evidence import lift_hold
 from jikimi.flows.review import (
     Filter,
     confirm,
@@ -109,7 +110,8 @@ def test_only_who_holds_the_case_decides_it_and_only_as_it_is(world: World) -> N
     with refusal("lease_expired"):
         decide(kit, ben, case.id, REMOVE, version=case.version)
 
-    upload(kit, OTHER, account="ann")  # a content that Ann has not seen
+    make_bank(kit, "graver", KNOWN, category=Category.CSAM)
+    upload(kit, KNOWN, account="ann")  # the case is of a graver kind than Ann has seen
     with refusal("case_moved"):
         decide(kit, ann, case.id, REMOVE, version=case.version)
     upload(kit, KNOWN, account="ann")  # one more of what she has seen
@@ -325,6 +327,42 @@ def test_a_hold_needs_somebody_who_may_hold(world: World) -> None:
     with refusal("permission_missing"):
         confirm(kit, lead, decision.id)
     assert confirm(kit, legal, decision.id).state is DecisionState.FINAL
+
+
+def test_what_took_two_people_is_not_taken_back_by_who_proposed_it(world: World) -> None:
+    kit = world.kit
+    make_bank(kit, "list", KNOWN, category=Category.NCII)
+    case = case_of(kit)
+    ann, legal, lead = hire(kit, Role.REVIEWER), hire(kit, Role.LEGAL), hire(kit, Role.LEAD)
+    take(kit, ann, case.id)
+    decision = decide(kit, ann, case.id, replace(REMOVE, legal_hold=True), version=1)
+    confirm(kit, legal, decision.id)
+    with refusal("undo_not_yours"):
+        undo(kit, ann, decision.id, "")
+    undo(kit, lead, decision.id, "")
+    with kit.store.read() as tx:
+        item = tx.evidence.of_content(case.contents[0])
+    assert item
+    assert item.held_by == (case.id,), "a lead may not lift a hold"
+    lift_hold(kit, "cli:tester", case.id, "the order was withdrawn")
+    with kit.store.read() as tx:
+        item = tx.evidence.of_content(case.contents[0])
+    assert item
+    assert item.held_by == ()
+    with refusal("hold_unknown"):
+        lift_hold(kit, "cli:tester", case.id, "again")
+
+
+def test_what_an_account_sends_meanwhile_does_not_move_a_case_in_hand(world: World) -> None:
+    kit = world.kit
+    make_bank(kit, "list", KNOWN, OTHER, category=Category.NCII)
+    case = case_of(kit, KNOWN, account="me")
+    ann = hire(kit, Role.REVIEWER)
+    take(kit, ann, case.id)
+    meanwhile = case_of(kit, OTHER, account="me")
+    assert meanwhile.id != case.id
+    decide(kit, ann, case.id, REMOVE, version=1)
+    assert stored(kit, case.id).state is CaseState.DECIDED
 
 
 def test_nothing_is_said_to_be_held_where_nothing_is_kept(world: World) -> None:
