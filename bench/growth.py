@@ -9,7 +9,8 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 _ROW = re.compile(
-    r"\| ([\d.]+) M uniform[^|]*: one query \| ([\d.]+) (µs|ms|s)\b[^|]*\| ([^|]+?) \| ([\d.]+) (µs|ms|s)\b[^|]*\|"
+    r"\| (?:° )?([\d.]+) M uniform[^|]*: one query "
+    r"\| ([\d.]+) (µs|ms|s)\b[^|]*\| ([^|]+?) \| ([\d.]+) (µs|ms|s)\b[^|]*\|"
 )
 _MICROSECONDS = {"µs": 1.0, "ms": 1e3, "s": 1e6}
 _COLOURS = {
