@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from jikimi.flows.appeal import settle
+from jikimi.flows.appeal import open_appeal, settle
 from jikimi.flows.consequence import carry_out, check_named, reverse
 from jikimi.flows.index import follow
 from jikimi.model.action import UNDONE_BY, Verb
-from jikimi.model.appeal import Appeal, AppealState
+from jikimi.model.appeal import AppealState
 from jikimi.model.case import Case, CaseState, Move, Note, check_hold, holder, moved, taken
 from jikimi.model.decision import (
     Choice,
@@ -135,11 +135,6 @@ def known_case(tx: Tx, case_id: CaseId) -> Case:
     return case
 
 
-def open_appeal(tx: Tx, case: Case) -> Appeal | None:
-    """The appeal that a case waits for, if it does."""
-    return next((one for one in tx.appeals.of_case(case.id) if one.state is AppealState.OPEN), None)
-
-
 def audit(kit: Kit, tx: Tx, person: Person, verb: str, case_id: CaseId, **detail: str | int) -> None:
     """Write down what a person did to a case."""
     tx.audit.append(at=kit.clock(), actor=f"person:{person.id}", verb=verb, object_=case_id, detail=detail)
@@ -147,7 +142,7 @@ def audit(kit: Kit, tx: Tx, person: Person, verb: str, case_id: CaseId, **detail
 
 def _decide(kit: Kit, tx: Tx, person: Person, case: Case, choice: Choice) -> Decision:
     now, earlier = kit.clock(), tx.decisions.of_case(case.id)
-    appeal = open_appeal(tx, case) if case.state is CaseState.APPEALED else None
+    appeal = open_appeal(tx, case.id) if case.state is CaseState.APPEALED else None
     if appeal is not None:  # 3
         check_appeal(earlier, person.id)
         choice = as_it_is(choice, latest_final(earlier))

@@ -134,24 +134,25 @@ def hold(
     return items
 
 
-def release(kit: Kit, tx: Tx, sha256s: Iterable[str], case_id: CaseId, *, actor: str = "jikimi") -> None:
-    """Step 4: lift a case's legal hold; holds of other cases stay."""
-    for item in _kept(tx, sha256s):
+def release(
+    kit: Kit, tx: Tx, sha256s: Iterable[str], case_id: CaseId, *, actor: str = "jikimi", reason: str = ""
+) -> tuple[EvidenceItem, ...]:
+    """Step 4: lift a case's legal hold; the items that it held. Holds of other cases stay."""
+    items = tuple(item for item in _kept(tx, sha256s) if case_id in item.held_by)
+    for item in items:
         tx.evidence.update(released(item, case_id))
-        _audit(kit, tx, actor, "evidence.released", item, {"case": case_id})
+        _audit(kit, tx, actor, "evidence.released", item, {"case": case_id, "reason": reason})
+    return items
 
 
 def lift_hold(kit: Kit, actor: str, case_id: CaseId, reason: str) -> tuple[EvidenceItem, ...]:
-    """Step 4 without a decision: lift a case's legal hold; the items it held. `Refused` if it holds none."""
+    """Step 4 without a decision: the items that the case held; `Refused` if it held none."""
     with kit.store.begin() as tx:
         case = tx.cases.get(case_id)
-        items = [item for item in _kept(tx, case.contents if case else ()) if case_id in item.held_by]
+        items = release(kit, tx, case.contents if case else (), case_id, actor=actor, reason=reason)
         if not items:
             raise Refused("hold_unknown", f"Case {case_id[:64]!r} holds no evidence.")
-        for item in items:
-            tx.evidence.update(released(item, case_id))
-            _audit(kit, tx, actor, "evidence.released", item, {"case": case_id, "reason": reason})
-    return tuple(items)
+    return items
 
 
 def destroy(kit: Kit, actor: str, item_id: EvidenceId, reason: str) -> EvidenceItem:
