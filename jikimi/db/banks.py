@@ -87,6 +87,8 @@ def _bank(row: Row[Any]) -> Bank:
         source=row.source,
         note=row.note,
         enabled=bool(row.enabled),
+        on_disputed=OnMatch(row.on_disputed),
+        on_unconfirmed=OnMatch(row.on_unconfirmed),
     )
     return Bank(
         id=row.id,

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, Integer, LargeBinary, Text, TypeDecorator
+from sqlalchemy import REAL, BigInteger, Dialect, Float, Integer, LargeBinary, Text, TypeDecorator
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.types import TypeEngine
 
@@ -54,3 +54,4 @@ class JsonText(TypeDecorator[Any]):
 
 BIG = BigInteger().with_variant(Integer(), "sqlite")
 BYTES = LargeBinary()
+NUMBER = Float().with_variant(REAL(), "sqlite")

@@ -10,19 +10,22 @@ import hashlib
 import json
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from jikimi.db.columns import UtcTime
-from jikimi.db.schema import clocks, entries
+from jikimi.db.schema import clocks, entries, holdings, source_records, tombstones
 from jikimi.model.bank import Bank, BankEntry, NewEntry
+from jikimi.model.exchange import Opinion, Standing, Trust, standing_of, vouched
 from jikimi.model.signal import EntryBatch, Signal
 from jikimi.ports import Added
 
 _CLOCK = "entries"
+_ADDED = "added"
 _IDS_A_QUERY = 500
 _ROWS_A_FETCH = 20_000
 _MARK_DIGITS = 12
@@ -34,9 +37,11 @@ _STORE = """
     {rows}
     ON CONFLICT (bank_id, type, value) """
 _BRING_BACK = """DO UPDATE
-    SET withdrawn_at = NULL, added_at = excluded.added_at, sequence = excluded.sequence
-    WHERE entries.withdrawn_at IS NOT NULL"""
-_LEAVE = "DO NOTHING"
+    SET withdrawn_at = NULL, by_hand = 'added', added_at = excluded.added_at, sequence = excluded.sequence
+    WHERE entries.withdrawn_at IS NOT NULL OR entries.by_hand <> 'added'"""
+_LEAVE = """DO UPDATE
+    SET withdrawn_at = NULL, by_hand = 'added', added_at = excluded.added_at, sequence = excluded.sequence
+    WHERE entries.by_hand = ''"""
 _STORE_ROWS = _STORE.format(rows="VALUES (?, ?, ?, ?, ?, ?, ?)")
 _STORE_JSON = _STORE.format(
     rows="""SELECT %s, %s, type, decode(value, 'hex'), quality, note, sequence
@@ -51,7 +56,10 @@ class SqlEntries:
         self._connection = connection
 
     def add(self, bank: Bank, entries_: Sequence[NewEntry], at: datetime, *, bring_back: bool) -> Added:
-        """Store entries; one that is there stays as it is. One that was withdrawn comes back only if that is asked."""
+        """Store entries as a person's own; one that is there stays as it is.
+
+        One that a person has withdrawn comes back only if that is asked.
+        """
         single = {(entry.signal.type, entry.signal.value): entry for entry in entries_}
         if not single:
             return Added(added=0, present=0)
@@ -64,7 +72,7 @@ class SqlEntries:
         return Added(added=added, present=len(entries_) - added)
 
     def withdraw(self, bank: Bank, signal: Signal, at: datetime) -> BankEntry | None:
-        """Withdraw an entry that still counts; nothing if there is none."""
+        """Withdraw an entry that still counts, for good: no list brings it back. Nothing if there is none."""
         changed = (
             update(entries)
             .where(
@@ -73,11 +81,28 @@ class SqlEntries:
                 entries.c.value == signal.value,
                 entries.c.withdrawn_at.is_(None),
             )
-            .values(withdrawn_at=at)
+            .values(withdrawn_at=at, by_hand="withdrawn")
             .returning(entries)
         )
         row = self._connection.execute(changed).one_or_none()
-        return None if row is None else _entry(row)
+        if row is None:
+            return None
+        self.bury([(row.id, bank.id)], at)
+        return _entry(row)
+
+    def bury(self, gone: Sequence[tuple[int, int]], at: datetime) -> None:
+        """Write down that entries (number, bank) have gone, for those who follow a bank from elsewhere."""
+        if gone:
+            first = self._advance(len(gone)) - len(gone) + 1
+            rows = [
+                {"entry_id": entry_id, "bank_id": bank_id, "sequence": number, "at": at}
+                for number, (entry_id, bank_id) in enumerate(gone, start=first)
+            ]
+            ids = [entry_id for entry_id, _ in gone]
+            for start in range(0, len(ids), _IDS_A_QUERY):
+                some = ids[start : start + _IDS_A_QUERY]
+                self._connection.execute(delete(tombstones).where(tombstones.c.entry_id.in_(some)))
+            self._connection.execute(insert(tombstones), rows)
 
     def get(self, entry_id: int) -> BankEntry | None:
         """One entry, withdrawn ones too."""
@@ -90,16 +115,20 @@ class SqlEntries:
         row = self._connection.execute(select(entries).where(*same)).one_or_none()
         return None if row is None else _entry(row)
 
-    def live(self, ids: Collection[int]) -> Mapping[int, BankEntry]:
-        """Those of these entries that still count."""
+    def live(self, ids: Collection[int], now: datetime) -> Mapping[int, BankEntry]:
+        """Those of these entries that count now, each with what its sources say of it."""
         found: dict[int, BankEntry] = {}
+        awake = or_(entries.c.asleep_until.is_(None), entries.c.asleep_until <= now)
         wanted = list(ids)
         for start in range(0, len(wanted), _IDS_A_QUERY):
             some = wanted[start : start + _IDS_A_QUERY]
+            standings = self._standings(some)
             rows = self._connection.execute(
-                select(entries).where(entries.c.id.in_(some), entries.c.withdrawn_at.is_(None))
+                select(entries).where(entries.c.id.in_(some), entries.c.withdrawn_at.is_(None), awake)
             )
-            found.update((row.id, _entry(row)) for row in rows)
+            for row in rows:
+                standing = standing_of(standings.get(row.id, ()))
+                found[row.id] = replace(_entry(row), standing=vouched(standing) if row.by_hand == _ADDED else standing)
         return found
 
     def export(self, bank: Bank, *, after: int = 0, limit: int | None = None) -> Iterator[BankEntry]:
@@ -158,6 +187,30 @@ class SqlEntries:
         with self._connection.execute(wanted, execution_options={"yield_per": rows}) as found:
             for partition in found.partitions():
                 yield from _batches(partition)
+
+    def _standings(self, ids: Sequence[int]) -> Mapping[int, list[Standing]]:
+        """What live records say of entries."""
+        said = (
+            select(
+                holdings.c.entry_id,
+                source_records.c.opinion,
+                source_records.c.trust,
+                source_records.c.labels,
+                source_records.c.listed_at,
+            )
+            .join(source_records, source_records.c.id == holdings.c.record_id)
+            .where(holdings.c.entry_id.in_(ids), source_records.c.withdrawn_at.is_(None))
+        )
+        found: dict[int, list[Standing]] = {}
+        for row in self._connection.execute(said):
+            standing = Standing(
+                opinion=Opinion(row.opinion),
+                trust=Trust(row.trust),
+                labels=tuple(row.labels),
+                listed_at=row.listed_at,
+            )
+            found.setdefault(row.entry_id, []).append(standing)
+        return found
 
     def _advance(self, count: int) -> int:
         """Move the change number on, and with it take the turn of all writers."""

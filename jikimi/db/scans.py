@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, inser
 from jikimi.db.schema import case_links, cases, matches, scans, user_reports
 from jikimi.model.action import Target
 from jikimi.model.bank import Category, OnMatch
+from jikimi.model.exchange import Opinion, Standing, Trust
 from jikimi.model.ids import CaseId, ScanId
 from jikimi.model.match import Coverage, Disposition, Match, Verdict
 from jikimi.model.media import MediaKind
@@ -165,6 +166,7 @@ class SqlScans:
                 "flooded": int(match.flooded),
                 "flattened": int(match.flattened),
                 "found_at": found_at,
+                "standing": _written(match.standing),
             }
             for place, match in enumerate(scan.verdict.matches)
         ]
@@ -240,4 +242,28 @@ def _match(row: Row[Any]) -> Match:
         variant=Variant(row.variant),
         frame=row.frame,
         flattened=bool(row.flattened),
+        standing=_read(row.standing),
+    )
+
+
+def _written(standing: Standing) -> Mapping[str, Any] | None:
+    if standing == Standing():
+        return None
+    listed_at = standing.listed_at
+    return {
+        "opinion": standing.opinion,
+        "trust": standing.trust,
+        "labels": list(standing.labels),
+        "listed_at": listed_at.isoformat() if listed_at else None,
+    }
+
+
+def _read(written: Mapping[str, Any] | None) -> Standing:
+    if written is None:
+        return Standing()
+    return Standing(
+        opinion=Opinion(written["opinion"]),
+        trust=Trust(written["trust"]),
+        labels=tuple(written["labels"]),
+        listed_at=datetime.fromisoformat(written["listed_at"]) if written["listed_at"] else None,
     )

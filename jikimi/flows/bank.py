@@ -164,7 +164,7 @@ def withdraw_entry(kit: Kit, actor: str, name: str, signal: Signal) -> BankEntry
 def withdraw_number(kit: Kit, actor: str, name: str, number: int) -> BankEntry:
     """Withdraw an entry by its number."""
     with kit.store.read() as tx:
-        bank, entry = named(tx, name), tx.entries.live({number}).get(number)
+        bank, entry = named(tx, name), tx.entries.live({number}, kit.clock()).get(number)
     if entry is None or entry.bank_id != bank.id:
         raise Refused("entry_unknown", f"Bank {name} holds no entry {number} that could be withdrawn.")
     return withdraw_entry(kit, actor, name, entry.signal)

@@ -80,7 +80,7 @@ def _add(kit: Kit, tx: Tx, case: Case, bank: Bank, actor: PersonId) -> tuple[int
 
 def _withdraw(kit: Kit, tx: Tx, number: int, case: Case, actor: PersonId) -> bool:
     """Withdraw an entry; whether it still counted."""
-    entry = tx.entries.live([number]).get(number)
+    entry = tx.entries.live([number], kit.clock()).get(number)
     bank = _bank(tx, entry.bank_id) if entry else None
     if entry is None or bank is None:
         return False

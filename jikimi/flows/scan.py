@@ -254,7 +254,7 @@ def _matches(kit: Kit, tx: Tx, asked: Sequence[_Query], banks: dict[int, Bank]) 
     most = MOST_HITS
     while True:
         proposed = kit.index.search([query.signal for query in asked], radii, most)
-        entries = tx.entries.live({hit.entry_id for hits in proposed for hit in hits})
+        entries = tx.entries.live({hit.entry_id for hits in proposed for hit in hits}, kit.clock())
         if not any(_may_hide_more(hits, entries, most) for hits in proposed):
             break
         most *= 16

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from jikimi.model.errors import Refused
+from jikimi.model.exchange import Opinion, Standing, Trust
 from jikimi.model.signal import SIGNAL_KINDS, Signal
 
 DEFAULT_DISTANCE = 31
@@ -21,6 +22,7 @@ DEFAULT_QUALITY_FLOOR = 50
 MAX_TEXT = 2000
 """Characters of a note or a source."""
 
+_OWN = Standing()
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """No database stores the character 0 or half a surrogate pair; the latter is what other bytes than text become."""
@@ -59,6 +61,10 @@ class BankPolicy:
     source: str = ""
     note: str = ""
     enabled: bool = True
+    on_disputed: OnMatch = OnMatch.HOLD
+    """The most that an entry does whose sources do not agree."""
+    on_unconfirmed: OnMatch = OnMatch.HOLD
+    """The most that an entry does that nobody has confirmed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +87,17 @@ class Bank:
             return OnMatch.HOLD
         return self.policy.on_match
 
+    def effect_of(self, standing: Standing) -> OnMatch | None:
+        """What a match of an entry does now; none where its sources agree that it does not belong here."""
+        if standing.opinion is Opinion.NEGATIVE:
+            return None
+        bounds = [self.effect]
+        if standing.opinion is Opinion.DISPUTED:
+            bounds.append(self.policy.on_disputed)
+        if standing.trust is Trust.UNCONFIRMED:
+            bounds.append(self.policy.on_unconfirmed)
+        return max(bounds, key=list(OnMatch).index)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEntry:
@@ -100,6 +117,7 @@ class BankEntry:
     note: str
     added_at: datetime
     withdrawn_at: datetime | None = None
+    standing: Standing = _OWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +140,10 @@ def checked_policy(policy: BankPolicy) -> BankPolicy:
         raise Refused("bank_distance_invalid", f"max_distance is 0 to {MAX_DISTANCE}, not {policy.max_distance}.")
     if not 0 <= policy.quality_floor <= 100:
         raise Refused("bank_quality_invalid", f"quality_floor is 0 to 100, not {policy.quality_floor}.")
+    if OnMatch.BLOCK in (policy.on_disputed, policy.on_unconfirmed):
+        raise Refused(
+            "bank_effect_invalid", "on_disputed and on_unconfirmed are hold or log: what is in doubt never blocks."
+        )
     _check_text(policy.source)
     _check_text(policy.note)
     # Whatever an allow bank is told to do, it only lowers verdicts.

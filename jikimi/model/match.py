@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from jikimi.model.bank import Bank, BankEntry, Category, OnMatch
+from jikimi.model.exchange import Standing
 from jikimi.model.media import Reason
 from jikimi.model.signal import SIGNAL_KINDS, Signal, Variant
 
+_OWN = Standing()
 LISTED_MATCHES = 100
 """Matches kept with a verdict, strongest first; a common picture can have thousands. All of them were weighed."""
 
@@ -44,7 +46,10 @@ class Ground(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """One entry that is near enough. `distance` is 0 for digests, else bits of 256 that differ."""
+    """One entry that is near enough. `distance` is 0 for digests, else bits of 256 that differ.
+
+    `standing` is what was known of the entry when it matched.
+    """
 
     entry_id: int
     bank_id: int
@@ -58,6 +63,7 @@ class Match:
     variant: Variant
     frame: int
     flattened: bool
+    standing: Standing = _OWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +97,9 @@ class View:
 def match_of(view: View, variant: Variant, distance: int, entry: BankEntry, bank: Bank) -> Match | None:
     """Return the match, or none where the bank's own distance or quality floor says that this is no evidence."""
     quality = view.signal.quality
+    effect = bank.effect_of(entry.standing)
+    if effect is None:
+        return None
     if SIGNAL_KINDS[entry.signal.type].perceptual:
         if distance > bank.policy.max_distance:
             return None
@@ -101,7 +110,7 @@ def match_of(view: View, variant: Variant, distance: int, entry: BankEntry, bank
         bank_id=bank.id,
         bank=bank.policy.name,
         category=bank.policy.category,
-        effect=bank.effect,
+        effect=effect,
         flooded=bank.flooded_at is not None,
         source=bank.policy.source,
         type=entry.signal.type,
@@ -109,6 +118,7 @@ def match_of(view: View, variant: Variant, distance: int, entry: BankEntry, bank
         variant=variant,
         frame=view.signal.frame,
         flattened=view.flattened,
+        standing=entry.standing,
     )
 
 

@@ -303,15 +303,15 @@ def test_a_withdrawn_entry_counts_no_more_and_may_come_back_with_its_number(stor
         assert gone is not None
         assert (gone.id, gone.withdrawn_at) == (id_, later)
         assert tx.entries.withdraw(bank, md5(1).signal, later) is None
-        assert tx.entries.live([id_]) == {}
+        assert tx.entries.live([id_], NOON) == {}
         assert tx.banks.sizes()[bank.id].withdrawn == 1
     assert ids_of(store, bank) == []
     with store.begin() as tx:
         again = tx.entries.add(bank, [md5(1)], later, bring_back=True)
     assert (again.added, again.present) == (1, 0)
-    assert changes_after(store, 1) == ([id_], 2)
+    assert changes_after(store, 1) == ([id_], 3)
     with store.read() as tx:
-        entry = tx.entries.live([id_])[id_]
+        entry = tx.entries.live([id_], NOON)[id_]
     assert (entry.added_at, entry.withdrawn_at) == (later, None)
 
 
@@ -338,7 +338,7 @@ def test_the_number_of_a_deleted_entry_is_never_used_again(store: SqlStore) -> N
         seen |= new
         with store.begin() as tx:
             assert tx.banks.delete(bank, NOON) == 5
-            assert tx.entries.live(seen) == {}
+            assert tx.entries.live(seen, NOON) == {}
 
 
 def test_change_numbers_grow_and_nothing_below_the_reached_one_is_missed(store: SqlStore) -> None:
@@ -392,8 +392,8 @@ def test_thousands_are_looked_up_at_once(store: SqlStore) -> None:
         tx.entries.add(bank, [md5(number) for number in range(1200)], NOON, bring_back=True)
     ids = ids_of(store, bank)
     with store.read() as tx:
-        assert set(tx.entries.live([*ids, 10**12])) == set(ids)
-        assert tx.entries.live([]) == {}
+        assert set(tx.entries.live([*ids, 10**12], NOON)) == set(ids)
+        assert tx.entries.live([], NOON) == {}
         assert tx.banks.sizes()[bank.id].live == {"md5": 1200}
 
 

@@ -23,7 +23,7 @@ def test_what_an_entry_matched_is_listed_without_its_value(desk: Desk) -> None:
     with desk.kit.store.read() as tx:
         (scan,) = tx.scans.of_case(case_id, 10)
         match = scan.verdict.matches[0]
-        entry = tx.entries.live([match.entry_id])[match.entry_id]
+        entry = tx.entries.live([match.entry_id], desk.kit.clock())[match.entry_id]
     answer = knock(desk, desk.staff.lead, "GET", f"/desk/entries/{match.entry_id}")
     page = answer.data.decode()
     assert answer.status == 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, Text, text
 
-from jikimi.db.columns import BIG, BYTES, UtcTime
+from jikimi.db.columns import BIG, BYTES, NUMBER, UtcTime
 from jikimi.db.schema.metadata import table
 
 banks = table(
@@ -18,6 +18,9 @@ banks = table(
     Column("source", Text, nullable=False),
     Column("note", Text, nullable=False),
     Column("enabled", Integer, nullable=False, comment="0 or 1"),
+    Column("on_disputed", Text, nullable=False, server_default="hold", comment="hold or log"),
+    Column("on_unconfirmed", Text, nullable=False, server_default="hold", comment="hold or log"),
+    Column("ratio", NUMBER, nullable=False, server_default="1", comment="part of HMA look-ups that ask this bank"),
     Column("created_at", UtcTime, nullable=False),
     Column("flooded_at", UtcTime, comment="an entry matched suspiciously often; block means hold until cleared"),
     Column("resumed_at", UtcTime, comment="when it was cleared last; matches before that do not count again"),
@@ -41,6 +44,8 @@ entries = table(
     Column("note", Text, nullable=False),
     Column("added_at", UtcTime, nullable=False),
     Column("withdrawn_at", UtcTime),
+    Column("by_hand", Text, nullable=False, server_default="added", comment="by a person: added, withdrawn; or empty"),
+    Column("asleep_until", UtcTime, comment="does not match before this time"),
     Column("sequence", BIG, nullable=False, comment="number of the last change, from clocks.entries"),
     Index("uq_entries_signal", "bank_id", "type", "value", unique=True),
     Index("ix_entries_sequence", "sequence"),

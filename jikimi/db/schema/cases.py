@@ -94,6 +94,7 @@ matches = table(
     Column("frame", Integer, nullable=False),
     Column("flattened", Integer, nullable=False, comment="0 or 1"),
     Column("found_at", UtcTime, nullable=False),
+    Column("standing", JsonText, comment="what the list said of the entry then"),
     Index("ix_matches_entry_id_found_at", "entry_id", "found_at"),
     Index("ix_matches_bank_id_found_at", "bank_id", "found_at"),
 )
