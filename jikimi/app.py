@@ -37,6 +37,7 @@ from jikimi.flows.index import follow, open_index, renew
 from jikimi.flows.once import forget
 from jikimi.flows.recheck import recheck, sweep
 from jikimi.flows.scan import RECHECK
+from jikimi.flows.session import forget_ended
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.ids import ENTROPY_BYTES, new_id
 from jikimi.model.job import ENFORCE
@@ -191,6 +192,7 @@ class Service:
                 Task(name="looks", every=_LOOKS_SECONDS, run=lambda: close_looks(kit)),
                 Task(name="renew", every=_RENEW_SECONDS, run=lambda: renew(kit)),
                 Task(name="forget", every=_SWEEP_SECONDS, run=lambda: forget(kit)),
+                Task(name="sessions", every=_SWEEP_SECONDS, run=lambda: forget_ended(kit)),
                 Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),
                 *enforcers(kit),
                 Task(name="orphans", every=_SWEEP_SECONDS, run=lambda: sweep_orphans(kit)),
