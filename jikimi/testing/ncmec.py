@@ -20,8 +20,9 @@ import time
 from base64 import b64encode
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email.utils import formatdate
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape, quoteattr
 
@@ -152,7 +153,9 @@ class Ncmec(ListServer):
         plain = {"/v2/status": self._status, "/v2/members": self._members}.get(path)
         if plain is not None:
             return plain()
-        return self._range(asked.query) if path == "/v2/entries" else Reply(status=404)
+        if path != "/v2/entries":
+            return Reply(status=404)
+        return replace(self._range(asked.query), headers={"Date": formatdate(self._clock(), usegmt=True)})
 
     def _status(self) -> Reply:
         text = f"<ipAddress>127.0.0.1</ipAddress><username>{escape(self._user)}</username>"

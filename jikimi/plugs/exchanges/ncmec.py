@@ -1,6 +1,6 @@
 """NCMEC's hash sharing, version 2: pulls a list in ranges of time, and gives back feedback.
 
-1  a range of time is asked for, from where everything has been seen up to five seconds ago
+1  a range of time is asked for, from where everything has been seen up to five seconds ago, by our clock and by theirs
 2  if it announces very many entries, a part of it is asked for instead: down to one second, which may hold any number
 3  its pages are followed to the end. They are in no order of time: until then nothing is concluded from them
 4  then everything up to the end of the range has been seen; after a small range a larger one is asked for
@@ -17,6 +17,7 @@ from base64 import b64encode
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import ClassVar
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape
@@ -36,7 +37,6 @@ ADDRESS_LASTS = timedelta(hours=12)
 LONGEST_RANGE = 100 * 365 * 86_400
 NAMESPACE = "https://hashsharing.ncmec.org/hashsharing/v2"
 _WHO = "NCMEC"
-_TYPES = {"md5": "MD5", "sha1": "SHA1", "pdq": "PDQ"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,7 @@ class Ncmec:
         self._config = config
         self._web = web
         self._now = int(now.timestamp())
+        self._end = self._now - SETTLING
         credentials = b64encode(f"{config.user}:{config.password}".encode()).decode()
         self._headers = {"Authorization": f"Basic {credentials}", "Accept": "application/xml"}
 
@@ -89,7 +90,7 @@ class Ncmec:
         """Pages of what has changed; an empty page still says how far one has come."""
         at = self._start(checkpoint)
         restarted = -1
-        while at.drained < self._now - SETTLING:
+        while at.drained < self._end:
             try:
                 at = yield from self._drained(at)
             except _AddressEndedError as error:
@@ -119,9 +120,10 @@ class Ncmec:
 
     def _drained(self, at: _At) -> Generator[Page, None, _At]:
         """Drain one range, or find that it has to be smaller; give back how far one has come."""
-        to = at.to if at.next else min(at.drained + at.span, self._now - SETTLING)
+        to = at.to if at.next else min(at.drained + at.span, self._end)
         # 1
         page = self._entries(at.drained, to, at.next)
+        to = max(at.drained, min(to, self._end))
         # 2
         if not at.next and page.left + len(page.records) > self.most_in_range and to - at.drained > 1:
             return replace(at, span=max(1, (to - at.drained) // SHRINK))
@@ -157,8 +159,9 @@ class Ncmec:
 
     def _ask_entries(self, from_: int, to: int, next_: str) -> bytes:
         if not next_:
-            query = {"from": _time(from_), "to": _time(to)}
-            return body_of(self._ask("GET", "/v2/entries", query=query), _WHO)
+            got = self._ask("GET", "/v2/entries", query={"from": _time(from_), "to": _time(to)})
+            self._end = min(self._end, _time_of(got, self._now) - SETTLING)
+            return body_of(got, _WHO)
         got = self._ask("GET", next_)
         if got.status in (400, 404, 410):
             raise _AddressEndedError
@@ -167,8 +170,8 @@ class Ncmec:
     def _give(self, one: Opined) -> bool:
         """Whether the entry is known there."""
         member, _, entry = one.record.partition("-")
-        type_ = _TYPES.get(one.signal.type)
-        if type_ is None or not entry:
+        type_ = one.signal.type.upper()
+        if not entry:
             return False
         said = "<affirmative/>" if one.feedback is Feedback.TRUE_POSITIVE else self._denial(type_)
         got = self._ask(
@@ -216,6 +219,14 @@ def _check_address(next_: str) -> None:
     """Our credentials go where the list is, and nowhere else."""
     if next_ and (not next_.startswith("/v2/") or not next_.isascii() or not next_.isprintable()):
         raise ValueError("it leads elsewhere")
+
+
+def _time_of(got: Got, now: int) -> int:
+    """The programme's clock. Where ours is ahead of it, what we take for past is yet to come."""
+    try:
+        return min(now, int(parsedate_to_datetime(got.headers.get("date", "")).timestamp()))
+    except (ValueError, OverflowError):
+        return now
 
 
 def _time(second: int) -> str:

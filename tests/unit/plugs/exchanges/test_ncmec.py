@@ -38,10 +38,11 @@ class List:
         self.records: dict[str, SourceRecord] = {}
         self.checkpoint = ""
         self.kind = Ncmec
+        self.ahead = timedelta()
 
     @property
     def connector(self) -> Connector:
-        return self.kind(self.config, way_to(self.kind.hosts(self.config), self.clock), self.clock.now)
+        return self.kind(self.config, way_to(self.kind.hosts(self.config), self.clock), self.clock.now + self.ahead)
 
     def pull(self, pages: int = 1_000_000) -> list[Page]:
         """Pull so many pages, as the flow does: each page's records together with its checkpoint."""
@@ -127,6 +128,15 @@ def test_what_comes_in_the_last_seconds_comes_with_the_next_pull(listed: List) -
     listed.clock.move(seconds=10)
     listed.pull()
     assert listed.live == {"42-now"}
+
+
+def test_a_clock_that_is_ahead_does_not_pass_over_what_is_yet_to_come(listed: List) -> None:
+    listed.ahead = timedelta(minutes=2)
+    listed.pull()
+    listed.clock.move(minutes=1)
+    listed.server.put(42, "new", at=SECOND + 30, md5=MD5)
+    listed.pull()
+    assert listed.live == {"42-new"}
 
 
 class Small(Ncmec):
