@@ -14,6 +14,8 @@ import pytest
 
 from tests.doors.conftest import Reply, Server, running, wait_until_ready
 
+Json = Any
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hma:
