@@ -25,6 +25,7 @@ from jikimi.model.signin import SignInRules
 FILE_NAME = "jikimi.toml"
 _MIB = 1024 * 1024
 _PREFIX = re.compile(r"(/[A-Za-z0-9_-]+)+")
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -104,6 +105,21 @@ class Settings(BaseSettings):
     )
     hma_category: Category = Field(Category.OTHER, description="What banks hold that such programs make.")
     hma_on_match: OnMatch = Field(OnMatch.HOLD, description="What a match in one of these banks does to an upload.")
+    outgoing_proxy: str = Field(
+        "",
+        description="http://name:port of the proxy to exchanges; empty: that of HTTPS_PROXY. NO_PROXY holds for both.",
+    )
+    outgoing_ca_file: Path | None = Field(
+        None, description="File with certificates (PEM) of more authorities that exchanges may be certified by."
+    )
+    secrets_key_file: Path | None = Field(
+        None,
+        description="File with the key that seals exchanges' credentials; empty: `secrets.key` in the data folder, "
+        "made at the first use. Nodes of one database need the same one.",
+    )
+    hma_url_hosts: tuple[str, ...] = Field(
+        (), description="Hosts, with all below them, whose pictures may be hashed by address. Empty: none are fetched."
+    )
     lease_minutes: float = Field(
         10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."
     )
@@ -140,6 +156,20 @@ class Settings(BaseSettings):
         if value and not (is_plain and (parts.scheme == "https" or is_local)):
             raise ValueError("write https://name or https://name:port, without a path (http only for localhost)")
         return value
+
+    @field_validator("outgoing_proxy")
+    @classmethod
+    def _proxy(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+            raise ValueError("write http://name:port or https://name:port")
+        return value
+
+    @field_validator("hma_url_hosts")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_HOST.fullmatch(name) for name in value):
+            raise ValueError("write names of hosts, such as pictures.example.org, without http:// or *")
+        return tuple(name.lower() for name in value)
 
     @model_validator(mode="after")
     def _provider(self) -> Self:
@@ -244,6 +274,11 @@ class Settings(BaseSettings):
     def keys(self) -> Path:
         """The folder of the evidence keys."""
         return Path(self.evidence_folder) if self.evidence_folder else self.data / "keys"
+
+    @property
+    def secrets_key(self) -> Path:
+        """The file of the key that seals credentials."""
+        return self.secrets_key_file or self.data / "secrets.key"
 
     @property
     def passphrase_file(self) -> Path | None:

@@ -26,6 +26,8 @@ from jikimi.model.hma import (
     OWN,
     BankContent,
     ContentType,
+    content_type,
+    content_type_of,
     draw,
     ratio_of,
     takes_part,
@@ -74,7 +76,15 @@ class IndexState:
 
 def fetch_file(kit: Kit, untrusted_url: str, untrusted_type: str | None) -> tuple[BinaryIO, ContentType]:
     """Fetch the file at an address, and say what it is; only hosts that the settings name are asked."""
-    raise Refused("url_hashing_off", "Hashing is disabled, missing role: hma_url_hosts names no host to fetch from.")
+    if kit.fetch is None:
+        raise Refused("url_hashing_off", "Hashing is disabled, missing role: hma_url_hosts names no host to ask.")
+    said = None if untrusted_type is None else content_type(untrusted_type)
+    fetched = kit.fetch.fetch(untrusted_url)
+    try:
+        return fetched.file, said or content_type_of(fetched.content_type)
+    except Refused:
+        fetched.file.close()
+        raise
 
 
 def hash_file(kit: Kit, file: BinaryIO, content: ContentType, types: str | None) -> dict[str, tuple[Signal, ...]]:

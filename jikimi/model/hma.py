@@ -174,6 +174,15 @@ def content_type(untrusted_name: str) -> ContentType:
     return CONTENT_TYPES[untrusted_name]
 
 
+def content_type_of(untrusted_header: str) -> ContentType:
+    """The kind of content that a `Content-Type` speaks of."""
+    by_family = {"image": "photo", "video": "video"}
+    name = by_family.get(untrusted_header.split("/")[0].strip().lower())
+    if name is None:
+        raise Refused("content_type_unknown", "What is at that address is called neither image nor video.")
+    return CONTENT_TYPES[name]
+
+
 def checked_note(untrusted_note: object) -> str:
     """Return a note as it will be stored."""
     if not isinstance(untrusted_note, str) or len(untrusted_note) > MAX_NOTE or _UNSTORABLE.search(untrusted_note):

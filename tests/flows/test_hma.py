@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 
-from jikimi.flows.bank import add_entries, change_bank, delete_bank, withdraw_entry
+from jikimi.flows.bank import add_entries, change_bank, create_bank, delete_bank, withdraw_entry
 from jikimi.flows.hma import (
     add_content,
     alter_bank,
@@ -264,7 +264,7 @@ def test_only_banks_that_are_named_answer(kit: Kit) -> None:
 
 def test_an_allow_bank_strikes_out_a_match(kit: Kit) -> None:
     fill(kit, _ONE)
-    story.create_bank(kit, "cli", BankPolicy(name="good", category=Category.ALLOW, on_match=OnMatch.LOG))
+    create_bank(kit, "cli", BankPolicy(name="good", category=Category.ALLOW, on_match=OnMatch.LOG))
     add_entries(kit, "cli", "good", [NewEntry(signal=_ONE)])
     assert found(kit, _ONE) == []
     assert look_up_raw(kit, _ONE, frozenset()) == ()

@@ -51,8 +51,8 @@ def free_port() -> int:
 def serving(data: Path, *, key: str = "none", prefix: str = "", **environment: str) -> Iterator[Hma]:
     """Run a service with HMA's API, on its own port, or below a prefix if one is given."""
     port = free_port()
-    place = {"JIKIMI_HMA_PREFIX": prefix} if prefix else {"JIKIMI_HMA_PORT": str(port)}
-    with running(data, JIKIMI_HMA_KEY=key, JIKIMI_CANARY_SECONDS="1", **place, **environment) as server:
+    environment |= {"JIKIMI_HMA_PREFIX": prefix} if prefix else {"JIKIMI_HMA_PORT": str(port)}
+    with running(data, demo=False, JIKIMI_HMA_KEY=key, JIKIMI_CANARY_SECONDS="1", **environment) as server:
         wait_until_ready(server)
         yield Hma(address=f"{server.address}{prefix}" if prefix else f"http://127.0.0.1:{port}", server=server)
 
