@@ -86,6 +86,11 @@ class Settings(BaseSettings):
         "a line. Empty: `webhook.keys` in the data folder, made at the first use.",
     )
     webhook_timeout_seconds: float = Field(10.0, gt=0, le=60, description="Time for one answer of the platform.")
+    peer_key_file: Path | None = Field(
+        None,
+        description="File with the key that signs what peers get; empty: `peer.key` in the data folder, made at the "
+        "first use. Nodes of one installation share it.",
+    )
     lease_minutes: float = Field(
         10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."
     )
@@ -200,6 +205,11 @@ class Settings(BaseSettings):
     def passphrase_file(self) -> Path | None:
         """Where the passphrase of the private evidence keys is, if they are locked."""
         return Path(self.evidence_passphrase_file) if self.evidence_passphrase_file else None
+
+    @property
+    def peer_key(self) -> Path:
+        """The file of the key that signs what peers get."""
+        return self.peer_key_file or self.data / "peer.key"
 
     @property
     def limits(self) -> Limits:

@@ -18,6 +18,7 @@ from jikimi.ports.enforcement import ActionRunner, Actions, Appeals
 from jikimi.ports.evidence import Evidence, EvidenceKeys, Renderer, Vault
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Log, Tally, Totals
+from jikimi.ports.peers import PeerKey, Peers
 from jikimi.ports.people import Invitations, People, Questions, Sessions, SignInTries
 from jikimi.ports.records import (
     Added,
@@ -41,9 +42,9 @@ from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, 
 __all__ = [
     "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Counters",
     "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Index", "Invitations", "Jobs",
-    "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "People", "Prover", "Provider",
-    "Questions", "Reader", "Renderer", "Replies", "Reply", "Scans", "Sessions", "SignInTries", "Signals", "Skips",
-    "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports", "Vault", "Visit",
+    "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "PeerKey", "Peers", "People",
+    "Prover", "Provider", "Questions", "Reader", "Renderer", "Replies", "Reply", "Scans", "Sessions", "SignInTries",
+    "Signals", "Skips", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports", "Vault", "Visit",
 ]  # fmt: skip
 
 
@@ -62,6 +63,7 @@ class Kit:
     flood: FloodRule
     prover: Prover
     sign_in: SignInRules
+    peer_key: PeerKey
     review: ReviewRules
     exposure: ExposureRules
     clock: Callable[[], datetime]
