@@ -144,6 +144,7 @@ def webhook_keys_of(settings: Settings) -> WebhookKeys:
 
 def peer_key_of(settings: Settings) -> PeerKeyFile:
     """Build what signs for peers."""
+    _make_folder(settings.data)
     return PeerKeyFile(settings.peer_key, secrets.token_bytes)
 
 

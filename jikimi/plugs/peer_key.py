@@ -46,9 +46,9 @@ class PeerKeyFile:
             text = self._file.read_text().strip()
             seed = bytes.fromhex(text.removeprefix(_PRIVATE_PREFIX))
         except (OSError, ValueError) as error:
-            raise self._unusable("cannot be read") from error
+            raise self._unusable("cannot be read; bring it back from a backup") from error
         if not text.startswith(_PRIVATE_PREFIX) or len(seed) != _SEED_BYTES:
-            raise self._unusable("holds something else")
+            raise self._unusable("holds something else; bring it back from a backup")
         return seed
 
     def _make(self) -> None:
@@ -63,12 +63,12 @@ class PeerKeyFile:
                 os.link(fresh, self._file)
             fresh.unlink()
         except OSError as error:
-            raise self._unusable(f"cannot be made ({error.strerror})") from error
+            raise self._unusable(
+                f"cannot be made ({error.strerror}); make room for it, or set peer_key_file"
+            ) from error
 
     def _unusable(self, why: str) -> Refused:
-        return Refused(
-            "peer_key_unusable", f"{self._file}, the key that signs for peers, {why}; bring it back from a backup."
-        )
+        return Refused("peer_key_unusable", f"{self._file}, the key that signs for peers, {why}.")
 
 
 def is_signed(text: bytes, signature: bytes, public_key: str) -> bool:
