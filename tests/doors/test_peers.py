@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +14,10 @@ from jikimi.app import open_kit, peer_key_of
 from jikimi.config import Settings
 from jikimi.flows.peer import allow_peer, revoke_peer
 from jikimi.model.peer import SIGNATURE, read_signature, signed_text
+from jikimi.plugs.exchanges.peer import Peer, PeerConfig
 from jikimi.plugs.peer_key import is_signed
+from jikimi.plugs.web.client import WebClient
+from jikimi.plugs.web.wire import trusted
 from tests.doors.conftest import Reply, Server
 
 PLAIN = {"category": "csam", "on_match": "log"}
@@ -127,3 +132,48 @@ def test_a_revoked_peer_is_out_at_once(server: Server, peer: str) -> None:
         revoke_peer(kit, "tests", "for-a-moment")
         reply = server.ask("GET", "/v1/peer/banks/shared/entries", key=secret)
     assert (reply.status, reply.code) == (401, "key_invalid")
+
+
+def test_a_connector_pulls_while_others_write_and_misses_nothing(server: Server) -> None:
+    """Eight writers add and withdraw at once while pages of seven are read; in the end both sides hold the same."""
+    assert server.ask("POST", "/v1/banks", json_={"name": "busy", **PLAIN}).status == 201
+    with open_kit(Settings.load(data=server.data)) as kit:
+        secret = allow_peer(kit, "tests", "busy-peer", ["busy"], with_lists=False)
+    config = PeerConfig(
+        address=server.address,
+        bank="busy",
+        key=secret,
+        public_key=peer_key_of(Settings.load(data=server.data)).public,
+        page_size=7,
+    )
+    web = WebClient(Peer.hosts(config), trust=trusted(), clock=lambda: datetime.now(UTC))
+    held: dict[str, str] = {}
+    checkpoint = ""
+
+    def follow() -> None:
+        nonlocal checkpoint
+        for one in Peer(config, web, datetime.now(UTC)).pull(checkpoint):
+            assert one.faults == ()
+            for record in one.records:
+                held.pop(record.key, None)
+                for signal in record.signals:
+                    held[record.key] = signal.text
+            checkpoint = one.checkpoint
+
+    with ThreadPoolExecutor(8) as pool:
+        writers = [pool.submit(_write, server, number) for number in range(8)]
+        while not all(writer.done() for writer in writers):
+            follow()
+        kept = {value for writer in writers for value in writer.result()}
+    follow()
+    assert sorted(held.values()) == sorted(kept)
+    assert len(kept) == 8 * 5
+
+
+def _write(server: Server, writer: int) -> list[str]:
+    values = [f"{writer:02x}{number:02x}" + "7c" * 14 for number in range(10)]
+    for value in values:
+        server.ask("POST", "/v1/banks/busy/entries", json_={"signals": [{"type": "md5", "value": value}]})
+    for value in values[::2]:
+        assert server.ask("DELETE", f"/v1/banks/busy/entries/md5/{value}").status == 200
+    return values[1::2]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from jikimi.model.errors import JikimiError, Refused, Unavailable
@@ -20,6 +19,8 @@ from jikimi.model.form import plain_values, read_config
 from jikimi.model.signal import Signal, parse_signal
 from jikimi.plugs.exchanges.peer import Peer, PeerConfig, page_of
 from jikimi.plugs.peer_key import PeerKeyFile, is_signed
+from jikimi.plugs.web.client import WebClient
+from jikimi.plugs.web.wire import trusted
 from jikimi.ports.exchanges import Got, Opined
 from jikimi.testing.listserver import Reply
 from jikimi.testing.peer import PeerService, value_of
@@ -32,25 +33,8 @@ PLAIN = {
 }
 
 
-class PlainWeb:
-    def ask(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | None = None,
-        body: bytes = b"",
-        again: bool = True,
-        most: int = 0,
-    ) -> Got:
-        assert not query
-        try:
-            answer = urllib3.request(method, url, headers=dict(headers or {}), body=body or None, retries=False)
-        except urllib3.exceptions.HTTPError as error:
-            raise Unavailable("web_unavailable", "no answer") from error
-        named = {name.lower(): value for name, value in answer.headers.items()}
-        return Got(status=answer.status, headers=named, body=answer.data)
+def web_to(config: PeerConfig) -> WebClient:
+    return WebClient(Peer.hosts(config), trust=trusted(), clock=lambda: datetime.now(UTC), sleep=lambda _: None)
 
 
 @pytest.fixture
@@ -61,7 +45,7 @@ def service() -> Iterator[PeerService]:
 
 def connect(service: PeerService, now: datetime | None = None, **changes: object) -> Peer:
     config = read_config(PeerConfig, {**service.settings, **changes})
-    return Peer(config, PlainWeb(), now or datetime.now(UTC))
+    return Peer(config, web_to(config), now or datetime.now(UTC))
 
 
 class Follower:
@@ -203,7 +187,7 @@ def test_a_long_pull_does_not_call_new_answers_old(service: PeerService) -> None
     service.publish(250)
     seconds = [0.0]
     config = read_config(PeerConfig, service.settings)
-    pages = Peer(config, PlainWeb(), datetime.now(UTC), passed=lambda: seconds[0]).pull("")
+    pages = Peer(config, web_to(config), datetime.now(UTC), passed=lambda: seconds[0]).pull("")
     next(pages)
     seconds[0] = 1000.0
     service.clock = lambda: time.time() + 1000
@@ -363,14 +347,17 @@ def test_the_key_is_secret_and_only_the_peers_own_host_is_spoken_to() -> None:
 def test_a_prefix_of_the_address_is_not_part_of_what_is_signed(service: PeerService) -> None:
     """A proxy in front may well take it away."""
 
-    class Prefixed(PlainWeb):
+    class Proxy:
+        def __init__(self, behind: WebClient) -> None:
+            self.behind = behind
+
         def ask(self, method: str, url: str, **rest: Any) -> Got:
             assert "/hidden/v1/peer/" in url
-            return super().ask(method, url.replace("/hidden/", "/"), **rest)
+            return self.behind.ask(method, url.replace("/hidden/", "/"), **rest)
 
     service.publish(2)
     config = read_config(PeerConfig, {**service.settings, "address": f"{service.url}/hidden/"})
-    ((one, two),) = [page.records for page in Peer(config, Prefixed(), datetime.now(UTC)).pull("")]
+    ((one, two),) = [page.records for page in Peer(config, Proxy(web_to(config)), datetime.now(UTC)).pull("")]
     assert (one.key, two.key) == ("1", "2")
 
 
