@@ -10,7 +10,6 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -21,12 +20,6 @@ from jikimi.testing.listserver import Asked, ListServer, Reply, run
 _BANK = "shared"
 _ENTRIES, _FEEDBACK = f"/v1/peer/banks/{_BANK}/entries", f"/v1/peer/banks/{_BANK}/feedback"
 _ADDED_AT = "2026-01-02T03:04:05+00:00"
-
-
-@dataclass(slots=True, kw_only=True)
-class _Entry:
-    sequence: int
-    gone: bool = False
 
 
 class PeerService(ListServer):
@@ -46,11 +39,14 @@ class PeerService(ListServer):
         """An earlier answer that is given to everything from now on."""
         self.last: Reply = Reply()
         self.signs_with = Ed25519PrivateKey.generate()
-        self._entries: dict[int, _Entry] = {}
-        self._sequence = 0
+        self._changes: list[int] = []
+        """The entry that each change was about, in their order."""
+        self._last: dict[int, int] = {}
+        """The place of the last change of each entry."""
+        self._gone: set[int] = set()
 
     @property
-    def public_key(self) -> str:
+    def identity(self) -> str:
         """What it is known by."""
         return PUBLIC_PREFIX + self.signs_with.public_key().public_bytes_raw().hex()
 
@@ -61,20 +57,21 @@ class PeerService(ListServer):
             "address": self.url,
             "bank": _BANK,
             "key": self.key,
-            "public_key": self.public_key,
+            "identity": self.identity,
             "page_size": 100,
             "trust": "confirmed",
         }
 
     def publish(self, count: int) -> None:
         """Share so many more entries."""
-        for number in range(len(self._entries) + 1, len(self._entries) + count + 1):
-            self._entries[number] = _Entry(sequence=self._next())
+        for number in range(len(self._last) + 1, len(self._last) + count + 1):
+            self._note(number)
 
     def withdraw(self, count: int) -> None:
         """Withdraw the oldest that are there."""
-        for number in [one for one, entry in self._entries.items() if not entry.gone][:count]:
-            self._entries[number] = _Entry(sequence=self._next(), gone=True)
+        for number in [one for one in self._last if one not in self._gone][:count]:
+            self._gone.add(number)
+            self._note(number)
 
     def begin_anew(self) -> None:
         """Be restored under the same address into another database: old checkpoints mean nothing to it."""
@@ -82,7 +79,7 @@ class PeerService(ListServer):
 
     def listed(self) -> frozenset[str]:
         """What it shares now."""
-        return frozenset(f"md5:{value_of(number)}" for number, entry in self._entries.items() if not entry.gone)
+        return frozenset(f"md5:{value_of(number)}" for number in self._last if number not in self._gone)
 
     def answer(self, asked: Asked) -> Reply:
         """Answer as the service does, unless told to be false."""
@@ -102,32 +99,37 @@ class PeerService(ListServer):
         mark = hashlib.sha256(self.origin.encode()).hexdigest()[:12]
         if after and not after.endswith(f"-{mark}"):
             return Reply.json({"code": "checkpoint_stale", "detail": "Begin anew."}, 410)
-        passed, limit = int(after.partition("-")[0] or 0), int(asked.query["limit"])
-        later = [(number, entry) for number, entry in self._entries.items() if entry.sequence > passed]
-        later.sort(key=lambda one: one[1].sequence)
-        some = later[:limit]
-        reached = some[-1][1].sequence if len(later) > limit else self._sequence
+        place, numbers = self._read(int(after.partition("-")[0] or 0), int(asked.query["limit"]))
         page = {
             "origin": self.origin,
             "bank": _BANK,
             "after": after,
-            "checkpoint": f"{reached}-{mark}",
-            "entries": [*self.extra, *(_shown(number) for number, entry in some if not entry.gone)],
-            "gone": [number for number, entry in some if entry.gone],
-            "has_more": len(later) > limit,
+            "checkpoint": f"{place}-{mark}",
+            "entries": [*self.extra, *(_shown(number) for number in numbers if number not in self._gone)],
+            "gone": [number for number in numbers if number in self._gone],
+            "has_more": place < len(self._changes),
         }
         return self._signed(asked, page)
+
+    def _read(self, place: int, limit: int) -> tuple[int, list[int]]:
+        """How far one has come, and what has changed on the way there."""
+        found: list[int] = []
+        while place < len(self._changes) and len(found) < limit:
+            number = self._changes[place]
+            found += [number] if self._last[number] == place else []
+            place += 1
+        return place, found
 
     def _signed(self, asked: Asked, value: object) -> Reply:
         body = json.dumps(value).encode()
         at = int(self.clock())
         signature = self.signs_with.sign(signed_text(asked.method, asked.target, at, body))
-        header = str(Signature(at=at, key=self.public_key, value=signature))
+        header = str(Signature(at=at, key=self.identity, value=signature))
         return Reply(body=self.forge(body), headers={SIGNATURE: header})
 
-    def _next(self) -> int:
-        self._sequence += 1
-        return self._sequence
+    def _note(self, number: int) -> None:
+        self._last[number] = len(self._changes)
+        self._changes.append(number)
 
 
 def value_of(number: int) -> str:
@@ -153,7 +155,7 @@ def main() -> None:
     """Serve a bank of a thousand entries, and say how to get in."""
     service = PeerService()
     service.publish(1000)
-    print(f"bank {_BANK}, key {service.key}, public_key {service.public_key}", flush=True)
+    print(f"bank {_BANK}, key {service.key}, identity {service.identity}", flush=True)
     run(service)
 
 

@@ -143,7 +143,7 @@ def test_a_connector_pulls_while_others_write_and_misses_nothing(server: Server)
         address=server.address,
         bank="busy",
         key=secret,
-        public_key=peer_key_of(Settings.load(data=server.data)).public,
+        identity=peer_key_of(Settings.load(data=server.data)).public,
         page_size=7,
     )
     web = WebClient(Peer.hosts(config), trust=trusted(), clock=lambda: datetime.now(UTC))

@@ -18,7 +18,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -45,6 +45,7 @@ _BANKS = "/v1/peer/banks"
 _BANK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 _CHECKPOINT = re.compile(r"[0-9a-f-]{1,100}")
 _ORIGIN = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_OURS = re.compile(f"{_ORIGIN.pattern} {_CHECKPOINT.pattern}")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _MOST_BYTES = 64 << 20
 _NONCE_BYTES = 8
@@ -57,7 +58,7 @@ class PeerConfig:
     address: str = setting("Address of the other service.")
     bank: str = setting("Its bank.")
     key: str = setting("Key that its operator made for you.", secret=True)
-    public_key: str = setting("What `jikimi peer identity` prints there.")
+    identity: str = setting("What `jikimi peer identity` prints there.")
     page_size: int = setting("Entries a page.", default=2000)
     trust: Trust = setting(  # noqa: RUF009 - a field, as above; the type hides it from the rule
         "How far its entries are believed: unconfirmed ones are held.", default=Trust.UNCONFIRMED
@@ -71,9 +72,9 @@ class PeerConfig:
         if not _BANK.fullmatch(self.bank):
             raise ValueError("bank: is the name of a bank there")
         try:
-            public_bytes(self.public_key)
+            public_bytes(self.identity)
         except ValueError as error:
-            raise ValueError(f"public_key: {error}") from error
+            raise ValueError(f"identity: {error}") from error
         if not 1 <= self.page_size <= MOST_ENTRIES:
             raise ValueError(f"page_size: is 1 to {MOST_ENTRIES}")
 
@@ -90,11 +91,10 @@ class Peer:
     forgets: ClassVar[bool] = True
     is_whole = False
 
-    def __init__(
-        self, config: PeerConfig, web: Web, now: datetime, passed: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, config: PeerConfig, web: Web, now: datetime, clock: Callable[[], float] = time.time) -> None:
         self._config, self._web, self._now = config, web, now
-        self._passed, self._began = passed, passed()
+        self._clock = clock
+        """How old a signature is: a pull may last longer than a signature counts, so `now` will not do."""
 
     @staticmethod
     def hosts(config: PeerConfig) -> frozenset[str]:
@@ -103,6 +103,8 @@ class Peer:
 
     def pull(self, checkpoint: str) -> Iterator[Page]:
         """Give what has changed after a checkpoint: the other side's, with the name of its database before it."""
+        if checkpoint and not _OURS.fullmatch(checkpoint):
+            raise CheckpointStaleError
         origin, _, after = checkpoint.partition(" ")
         has_more = True
         while has_more:
@@ -118,7 +120,9 @@ class Peer:
 
     def push(self, opined: Sequence[Opined]) -> None:
         """Say what people here decided about its entries."""
-        at = self._clock().isoformat()
+        if any(one.feedback not in self.gives for one in opined):
+            raise Refused("feedback_untaken", "A peer takes no new signals; let it read a bank of yours instead.")
+        at = self._now.isoformat()
         said = [{"id": int(one.record), "feedback": one.feedback.value, "at": at} for one in opined]
         for start in range(0, len(said), MOST_SAID):
             body = json.dumps(said[start : start + MOST_SAID]).encode()
@@ -149,22 +153,18 @@ class Peer:
             signature = read_signature(got.headers.get(SIGNATURE.lower(), ""))
         except ValueError as error:
             raise _UnprovenError(str(error)) from error
-        if signature.key != self._config.public_key:
+        if signature.key != self._config.identity:
             raise Refused(
                 "peer_key_changed",
-                "The peer signs with another key than public_key says. Ask its operator, by telephone or in person, "
-                "and set public_key anew; until then nothing is taken from it.",
+                "The peer signs with another key than its identity says. Ask its operator, by telephone or in person, "
+                "and set identity anew; until then nothing is taken from it.",
             )
         if not is_signed(signed_text(method, target, signature.at, got.body), signature.value, signature.key):
             raise _UnprovenError("its signature is not right")
-        age = self._clock().timestamp() - signature.at
+        age = self._clock() - signature.at
         if abs(age) > TOLERANCE:
             raise _UnprovenError(f"it was signed {age:.0f} seconds ago: an old answer, or a clock")
         return got.body
-
-    def _clock(self) -> datetime:
-        """The time now, although we were told only when we began: a long pull must not call new answers old."""
-        return self._now + timedelta(seconds=self._passed() - self._began)
 
 
 def _twice(ask: Callable[[], T]) -> T:

@@ -29,7 +29,7 @@ PLAIN = {
     "address": "https://them.example",
     "bank": "house",
     "key": "jk_1",
-    "public_key": "jkp_" + "0" * 64,
+    "identity": "jkp_" + "0" * 64,
 }
 
 
@@ -101,9 +101,9 @@ def test_what_is_believed_is_a_setting(service: PeerService) -> None:
 
 
 def wrong_key(service: PeerService) -> None:
-    true = service.public_key
+    true = service.identity
     service.signs_with = Ed25519PrivateKey.generate()
-    assert service.public_key != true
+    assert service.identity != true
 
 
 def no_signature(service: PeerService) -> None:
@@ -185,12 +185,12 @@ def test_an_answer_that_was_broken_on_its_way_is_asked_for_once_more(service: Pe
 
 def test_a_long_pull_does_not_call_new_answers_old(service: PeerService) -> None:
     service.publish(250)
-    seconds = [0.0]
+    passed = [0.0]
     config = read_config(PeerConfig, service.settings)
-    pages = Peer(config, web_to(config), datetime.now(UTC), passed=lambda: seconds[0]).pull("")
+    service.clock = lambda: time.time() + passed[0]
+    pages = Peer(config, web_to(config), datetime.now(UTC), clock=service.clock).pull("")
     next(pages)
-    seconds[0] = 1000.0
-    service.clock = lambda: time.time() + 1000
+    passed[0] = 1000.0
     assert len(list(pages)) == 2
 
 
@@ -205,6 +205,13 @@ def test_another_database_means_a_whole_pull(service: PeerService) -> None:
     service.origin = origin
     with pytest.raises(CheckpointStaleError):
         list(connect(service).pull(f"{origin}y {after}"))
+
+
+@pytest.mark.parametrize("checkpoint", ["nonsense", "a b", "origin1 \udcff", "origin1 " + "1" * 101, " 1-0"])
+def test_a_checkpoint_that_is_none_of_ours_means_a_whole_pull(service: PeerService, checkpoint: str) -> None:
+    with pytest.raises(CheckpointStaleError):
+        list(connect(service).pull(checkpoint))
+    assert service.asked == [] or checkpoint == "a b"
 
 
 def test_a_peer_without_a_beginning_is_not_pulled_for_ever(service: PeerService) -> None:
@@ -307,6 +314,13 @@ def test_feedback_is_given_by_number_and_only_an_answer_of_the_peer_counts(servi
         connect(service).push(opined)
 
 
+def test_a_new_signal_is_not_sent(service: PeerService) -> None:
+    new = Opined(feedback=Feedback.NEW_SIGNAL, record="", signal=parse_signal("md5", value_of(1)))
+    with pytest.raises(Refused):
+        connect(service).push([new])
+    assert service.asked == []
+
+
 def test_much_feedback_goes_in_parts(service: PeerService) -> None:
     signal = parse_signal("md5", value_of(1))
     connect(service).push([Opined(feedback=Feedback.SEEN, record=str(n), signal=signal) for n in range(1, 1202)])
@@ -324,8 +338,8 @@ def test_much_feedback_goes_in_parts(service: PeerService) -> None:
         {"address": "https://"},
         {"bank": "../banks"},
         {"bank": ""},
-        {"public_key": "jkp_1"},
-        {"public_key": ""},
+        {"identity": "jkp_1"},
+        {"identity": ""},
         {"key": ""},
         {"page_size": "5001"},
         {"page_size": "0"},
