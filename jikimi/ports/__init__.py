@@ -43,9 +43,9 @@ __all__ = [
     "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Connectors",
     "Counters", "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exchanges", "Exposures", "Fetch",
     "Fetched", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys",
-    "Passwords", "People", "Prover", "Provider", "Questions", "Reader", "Renderer", "Replies", "Reply", "Safe", "Scans", "Sessions",
-    "SignInTries", "Signals", "Skips", "Snapshots", "SourceRecords", "Store", "Tallied", "Tally", "Totals",
-    "Tx", "UserReports", "Vault", "Visit",
+    "Passwords", "People", "Prover", "Provider", "Questions", "Reader", "Renderer", "Replies", "Reply", "Safe",
+    "Scans", "Sessions", "SignInTries", "Signals", "Skips", "Snapshots", "SourceRecords", "Store", "Tallied", "Tally",
+    "Totals", "Tx", "UserReports", "Vault", "Visit",
 ]  # fmt: skip
 
 
