@@ -13,7 +13,7 @@ from typing import Protocol
 
 from jikimi.model.action import Target
 from jikimi.model.audit import AuditEvent, AuditHead, Detail
-from jikimi.model.bank import Bank, BankEntry, BankPolicy, BankSize, NewEntry
+from jikimi.model.bank import Bank, BankEntry, BankPolicy, BankSize, Category, NewEntry
 from jikimi.model.case import Case
 from jikimi.model.ids import CaseId, PersonId, ScanId
 from jikimi.model.job import Job
@@ -27,6 +27,7 @@ from jikimi.ports.evidence import Evidence
 from jikimi.ports.overview import Census
 from jikimi.ports.people import Invitations, People, Questions, Sessions, SignInTries
 from jikimi.ports.review import Decisions, Exposures, Notes, Skips, UserReports
+from jikimi.ports.sharing import Shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,7 @@ class Scans(Protocol):
     def of_bank(self, bank_id: int, limit: int) -> tuple[Scan, ...]: ...
     def entries_known(self, case_id: CaseId, sha256: str, until: datetime) -> frozenset[int]: ...
     def has_matched(self, case_id: CaseId, entry_id: int) -> bool: ...
+    def entries_matched(self, case_id: CaseId, limit: int) -> Mapping[int, Category]: ...
     def cases_matched_by(self, entry_ids: Collection[int], limit: int) -> tuple[CaseId, ...]: ...
     def summaries(self, case_ids: Sequence[CaseId]) -> Mapping[CaseId, Summary]: ...
 
@@ -216,6 +218,8 @@ class Tx(Protocol):
     def actions(self) -> Actions: ...
     @property
     def appeals(self) -> Appeals: ...
+    @property
+    def shares(self) -> Shares: ...
     @property
     def census(self) -> Census: ...
 
