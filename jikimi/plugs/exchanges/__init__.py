@@ -1,0 +1,1 @@
+"""Programmes and services that share lists, a file for each kind, and the register of kinds."""
