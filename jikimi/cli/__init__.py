@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from jikimi.cli import actions, banks, evidence, files, people, records, service, shares
+from jikimi.cli import actions, banks, evidence, files, peers, people, records, service, shares
 from jikimi.cli.terminal import complain
 from jikimi.model.errors import Broken, JikimiError, Unavailable
 
@@ -32,6 +32,7 @@ actions.attach(app)
 people.attach(app)
 evidence.attach(app)
 shares.attach(app)
+peers.attach(app)
 
 
 def main() -> None:
