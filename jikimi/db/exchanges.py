@@ -110,6 +110,11 @@ class SqlExchanges:
         )
         return self.by_id(exchange.id) if self._connection.execute(taken).rowcount == 1 else None
 
+    def keep_turn(self, exchange: Exchange, until: datetime) -> None:
+        """Show a sign of life: the turn, if it is still ours, lasts until then."""
+        ours = (exchanges.c.id == exchange.id, exchanges.c.lease == exchange.lease)
+        self._connection.execute(update(exchanges).where(*ours).values(lease_until=until))
+
     def advance(
         self, exchange: Exchange, *, checkpoint: str, generation: int, unfinished: bool, lease_until: datetime
     ) -> Exchange:
@@ -138,7 +143,7 @@ class SqlExchanges:
         ended: dict[str, Any] = {"last_error": error, "faults": faults, "next_at": next_at, "lease": ""}
         ended |= {"failures": exchanges.c.failures + 1} if error else {"failures": 0, "last_success_at": at}
         ours = (exchanges.c.id == exchange.id, exchanges.c.lease == exchange.lease)
-        self._connection.execute(update(exchanges).where(*ours).values(ended, lease_until=None))
+        self._connection.execute(update(exchanges).where(*ours).values({**ended, "lease_until": None}))
 
     def due(self, now: datetime) -> tuple[Exchange, ...]:
         """Enabled exchanges whose time has come and that nobody pulls, the longest waiting first."""
@@ -154,7 +159,6 @@ class SqlExchanges:
 
     def _found(self, wanted: Select[Any]) -> tuple[Exchange, ...]:
         return tuple(_exchange(row) for row in self._connection.execute(wanted))
-
 
 
 def _wanted() -> Select[Any]:

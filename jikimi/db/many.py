@@ -2,6 +2,7 @@
 
 Rows travel as plain tuples of what the database stores: a million of them would spend most of their time on the way
 through an expression language. PostgreSQL gets one array for each column, SQLite the rows as they are.
+What is put into the statements here are names of tables and columns of ours; values never are.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ def insert_many(connection: Connection, table: Table, columns: Sequence[str], ro
     """Store new rows, of which none is there yet."""
     if not rows:
         return
-    into = f"INSERT INTO {table.name} ({', '.join(columns)})"
+    names = ", ".join(columns)
     if _is_postgresql(connection):
-        connection.exec_driver_sql(f"{into} SELECT * FROM {_unnested(connection, table, columns)}", _turned(rows))
+        source = _unnested(connection, table, columns)
+        connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) SELECT * FROM {source}", _turned(rows))  # noqa: S608
     else:
-        connection.exec_driver_sql(f"{into} VALUES ({', '.join('?' * len(columns))})", list(rows))
+        marks = ", ".join("?" * len(columns))
+        connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", list(rows))  # noqa: S608
 
 
 def update_many(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
@@ -41,17 +44,17 @@ def update_many(connection: Connection, table: Table, columns: Sequence[str], ro
     if _is_postgresql(connection):
         source = f"{_unnested(connection, table, columns)} AS new ({', '.join(columns)})"
         values = ", ".join(f"{name} = new.{name}" for name in changed)
-        statement = f"UPDATE {table.name} SET {values} FROM {source} WHERE {table.name}.{key} = new.{key}"
+        statement = f"UPDATE {table.name} SET {values} FROM {source} WHERE {table.name}.{key} = new.{key}"  # noqa: S608
         connection.exec_driver_sql(statement, _turned(rows))
     else:
         values = ", ".join(f"{name} = ?" for name in changed)
-        connection.exec_driver_sql(f"UPDATE {table.name} SET {values} WHERE {key} = ?", list(rows))
+        connection.exec_driver_sql(f"UPDATE {table.name} SET {values} WHERE {key} = ?", list(rows))  # noqa: S608
 
 
 def take_numbers(connection: Connection, table: Table, count: int) -> list[int]:
     """Numbers for new rows that no row has had. The caller has the writers' turn."""
     if _is_postgresql(connection):
-        wanted = f"SELECT nextval('{table.name}_id_seq') FROM generate_series(1, %s)"
+        wanted = f"SELECT nextval('{table.name}_id_seq') FROM generate_series(1, %s)"  # noqa: S608
         return [row[0] for row in connection.exec_driver_sql(wanted, (count,))]
     last = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).scalar() or 0
     return list(range(last + 1, last + count + 1))

@@ -82,9 +82,7 @@ class SqlSourceRecords:
         older = counted.where(source_records.c.generation < generation)
         return tuple(int(self._connection.execute(one).scalar_one()) for one in (counted, older))  # type: ignore[return-value]
 
-    def withdraw_older(
-        self, exchange: Exchange, generation: int, at: datetime, limit: int, *, forget: bool
-    ) -> Applied:
+    def withdraw_older(self, exchange: Exchange, generation: int, at: datetime, limit: int, *, forget: bool) -> Applied:
         """Withdraw live records that an earlier generation said last, some at a time."""
         older = (source_records.c.exchange_id == exchange.id, source_records.c.generation < generation, _ON)
         ids = self._connection.execute(select(source_records.c.id).where(*older).limit(limit)).scalars().all()
@@ -162,7 +160,9 @@ class SqlSourceRecords:
         """Write what records say, as far as it is new; of those that say the same, only the generation."""
         new = [record for record in live if record.key not in known]
         differ = [record for record in live if record.key in known and _differs(known[record.key], record)]
-        numbers = dict(zip([one.key for one in new], take_numbers(self._connection, source_records, len(new)), strict=True))
+        numbers = dict(
+            zip([one.key for one in new], take_numbers(self._connection, source_records, len(new)), strict=True)
+        )
         ids = {record.key: known[record.key].id if record.key in known else numbers[record.key] for record in live}
         changed_at = self._time(at)
         insert_many(
@@ -178,15 +178,15 @@ class SqlSourceRecords:
             [(*self._said(r), generation, changed_at, None, ids[r.key]) for r in differ],
         )
         theirs = {record.key for record in differ}
-        same = [ids[key] for key, one in known.items() if key in ids and key not in theirs and one.generation != generation]
+        same = [
+            ids[key] for key, one in known.items() if key in ids and key not in theirs and one.generation != generation
+        ]
         for some in some_of(same):
             seen = update(source_records).where(source_records.c.id.in_(some)).values(generation=generation)
             self._connection.execute(seen)
         return _Stored(ids=ids, new=frozenset(numbers), changed=len(new) + len(differ))
 
-    def _hold(
-        self, live: Sequence[SourceRecord], stored: _Stored, entry_ids: Mapping[Value, int]
-    ) -> list[int]:
+    def _hold(self, live: Sequence[SourceRecord], stored: _Stored, entry_ids: Mapping[Value, int]) -> list[int]:
         """Let each record hold the entries of its signals and no others; the entries that were let go."""
         wanted = {(stored.ids[r.key], entry_ids[one.type, one.value]) for r in live for one in r.signals}
         present: set[tuple[int, int]] = set()

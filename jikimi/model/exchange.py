@@ -258,6 +258,36 @@ def is_overdue(exchange: Exchange, now: datetime) -> bool:
     return now - since > max(3 * exchange.every, timedelta(hours=1))
 
 
+class Health(StrEnum):
+    """How an exchange is, in one word."""
+
+    OK = "ok"
+    WAITING = "waiting"
+    """It has not been pulled yet."""
+    PULLING = "pulling"
+    FAILING = "failing"
+    """The last pull went wrong; the list is not too old yet."""
+    OVERDUE = "overdue"
+    """The list is older than it should be."""
+    DISABLED = "disabled"
+
+
+NEED_ATTENTION = frozenset({Health.FAILING, Health.OVERDUE})
+
+
+def health_of(exchange: Exchange, now: datetime) -> Health:
+    """Say how an exchange is; what is worst comes first."""
+    if not exchange.enabled:
+        return Health.DISABLED
+    if is_overdue(exchange, now):
+        return Health.OVERDUE
+    if exchange.lease and exchange.lease_until and exchange.lease_until > now:
+        return Health.PULLING
+    if exchange.failures:
+        return Health.FAILING
+    return Health.OK if exchange.last_success_at else Health.WAITING
+
+
 def pause_after(failures: int, every: timedelta, chance: float) -> timedelta:
     """How long to wait after so many failures in a row: doubling from a minute; `chance` in [0, 1] spreads nodes."""
     doubled: timedelta = timedelta(minutes=1) * (1 << min(failures - 1, 10))

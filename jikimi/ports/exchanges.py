@@ -180,6 +180,10 @@ class Exchanges(Protocol):
         """Take an exchange's turn, or none if another holds it."""
         ...
 
+    def keep_turn(self, exchange: Exchange, until: datetime) -> None:
+        """Show a sign of life: the turn, if it is still ours, lasts until then."""
+        ...
+
     def advance(
         self, exchange: Exchange, *, checkpoint: str, generation: int, unfinished: bool, lease_until: datetime
     ) -> Exchange:

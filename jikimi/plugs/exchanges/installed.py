@@ -65,13 +65,13 @@ class Installed:
 
     def checked(self, kind: str, settings: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, str]]:
         """Settings as they were typed, in two: plain JSON values to be stored, and secrets to be sealed."""
-        config = read_config(self._class(kind).Config, settings)
+        config: Any = read_config(self._class(kind).Config, settings)
         return plain_values(config), secret_values(config)
 
     def connect(self, kind: str, settings: Mapping[str, object]) -> Connector:
         """Make the way to a programme from all its settings; its hosts are all that it can reach."""
         class_ = self._class(kind)
-        config = read_config(class_.Config, settings)
+        config: Any = read_config(class_.Config, settings)
         return class_(config, self._web_for(class_.hosts(config)), self._clock())
 
     def plugs(self) -> tuple[Plug, ...]:
