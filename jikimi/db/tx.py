@@ -22,9 +22,11 @@ from jikimi.db.enforcement import SqlActions, SqlAppeals
 from jikimi.db.engine import WRITES, open_engine
 from jikimi.db.entries import SqlEntries
 from jikimi.db.evidence import SqlEvidence
+from jikimi.db.hma import SqlContents
 from jikimi.db.jobs import SqlJobs
 from jikimi.db.keys import SqlKeys
 from jikimi.db.overview import SqlCensus
+from jikimi.db.peers import SqlPeers
 from jikimi.db.people import SqlPeople
 from jikimi.db.replies import SqlReplies
 from jikimi.db.review import SqlDecisions, SqlExposures, SqlNotes, SqlSkips
@@ -159,9 +161,19 @@ class SqlTx:
         return SqlAppeals(self._connection)
 
     @cached_property
+    def contents(self) -> SqlContents:
+        """Contents of banks, as HMA has them."""
+        return SqlContents(self._connection)
+
+    @cached_property
     def census(self) -> SqlCensus:
         """Counts over everything."""
         return SqlCensus(self._connection)
+
+    @cached_property
+    def peers(self) -> SqlPeers:
+        """Other services that read our banks."""
+        return SqlPeers(self._connection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
