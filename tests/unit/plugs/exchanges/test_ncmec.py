@@ -301,6 +301,15 @@ def test_a_no_without_a_known_reason_names_those_there_are(listed: List) -> None
     assert listed.server.given == []
 
 
+@pytest.mark.parametrize("feedback", sorted(set(Feedback) - Ncmec.gives))
+def test_what_has_no_word_there_is_not_said_in_another(listed: List, feedback: Feedback) -> None:
+    listed.server.put(42, "image 1/a", at=SECOND - 100, md5=MD5)
+    listed.config = replace(listed.config, negative_reason="Bad hash")
+    with pytest.raises(Refused, match=f"takes no {feedback}"):
+        listed.connector.push([opined(Feedback.TRUE_POSITIVE), opined(feedback)])
+    assert listed.server.asked == []
+
+
 def test_an_entry_that_is_gone_does_not_hold_up_the_others(listed: List) -> None:
     listed.server.put(42, "image 1/a", at=SECOND - 100, md5=MD5)
     with pytest.raises(Refused, match="42-gone"):
