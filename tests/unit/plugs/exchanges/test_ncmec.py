@@ -318,10 +318,11 @@ def test_an_entry_that_is_gone_does_not_hold_up_the_others(listed: List) -> None
 
 
 def test_settings_are_read_as_they_are_typed_and_mistakes_named() -> None:
-    typed = {"environment": str(Environment.TEST_NGO), "user": "u", "password": "p", "only_members": "1, 2"}
+    typed = {"environment": str(Environment.TEST_NGO), "user": "u", "password": "a-word", "only_members": "1, 2"}
     config = read_config(NcmecConfig, typed)
     assert (config.base, config.only_members) == ("https://hashsharing-test.ncmec.org/npo", frozenset({1, 2}))
     assert Ncmec.hosts(config) == {"hashsharing-test.ncmec.org"}
+    assert "a-word" not in repr(config)
     for mistake in ({"since": "yesterday"}, {"address": "ftp://a"}, {"environment": "https://elsewhere.example"}):
         with pytest.raises(Refused):
             read_config(NcmecConfig, typed | mistake)
