@@ -139,6 +139,19 @@ def test_a_clock_that_is_ahead_does_not_pass_over_what_is_yet_to_come(listed: Li
     assert listed.live == {"42-new"}
 
 
+@pytest.mark.parametrize("date", ["", "soon", "Sun, 22 Nov 99999999999999999999 12:00:00 GMT"])
+def test_a_date_that_is_none_is_passed_over(listed: List, date: str) -> None:
+    listed.server.fails(200, body="<queryResult/>", Date=date)
+    assert [page.records for page in listed.pull()] == [()]
+
+
+def test_a_date_without_a_zone_is_utc(listed: List, zone: str) -> None:
+    listed.ahead = timedelta(days=1)
+    listed.server.fails(200, body="<queryResult/>", Date="Sun, 22 Nov 2026 12:00:00 -0000")
+    listed.pull()
+    assert f'"drained":{SECOND - 5},' in listed.checkpoint, zone
+
+
 class Small(Ncmec):
     """The same with fewer entries."""
 
