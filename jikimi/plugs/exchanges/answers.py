@@ -1,9 +1,12 @@
-"""What the status of a programme's answer means, in the same words for every programme."""
+"""What programmes answer and can be told, in the same words for every programme."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from jikimi.model.errors import Refused, Unavailable
-from jikimi.ports.exchanges import Got
+from jikimi.model.exchange import Feedback
+from jikimi.ports.exchanges import Got, Opined
 
 
 def body_of(got: Got, who: str) -> bytes:
@@ -20,6 +23,13 @@ def body_of(got: Got, who: str) -> bytes:
             f"{who} answers {got.status}: it does not accept our credentials. Set them anew, or ask the programme.",
         )
     raise Unavailable("exchange_answer", f"{who} answers {got.status}, which was not expected; it is asked again.")
+
+
+def check_given(opined: Sequence[Opined], gives: Collection[Feedback], who: str) -> None:
+    """Refuse before anything is sent what a programme has no word for: it must not hear another word instead."""
+    strange = sorted({one.feedback for one in opined} - set(gives))
+    if strange:
+        raise Refused("exchange_feedback_unknown", f"{who} takes no {', '.join(strange)}; stop sharing that with it.")
 
 
 def unreadable(who: str, why: str) -> Unavailable:
