@@ -61,7 +61,9 @@ class Opined:
 class Connector(Protocol):
     """The way to one programme. Its class is a plug-in (entry-point group `jikimi.exchanges.v1`).
 
-    Made from a `Config` (see `model.form`) and a `Web` that reaches the hosts of that `Config` only.
+    Made from a `Config` (see `model.form`) and a `Web` that reaches the hosts of that `Config` only. Its package brings
+    a simulator along (group `jikimi.simulators.v1`, the same name; see `testing.conformance.Simulator`), so that
+    `jikimi plug check NAME` can try it without the outside.
     """
 
     Config: ClassVar[type]
