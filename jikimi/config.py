@@ -111,6 +111,9 @@ class Settings(BaseSettings):
         description="When a person's day begins. Caps start anew; before it, no picture if there is a cut_off.",
     )
     longest_reveal_seconds: float = Field(60.0, gt=0, le=600, description="The longest that one look can last.")
+    plugs: tuple[str, ...] = Field(
+        (), description="Plug-ins of other packages to use, by name: a list. Installed is not enabled."
+    )
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written to stderr.")
 
     @field_validator("desk_origin")
