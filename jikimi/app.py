@@ -46,8 +46,12 @@ from jikimi.plugs.blobs.objects import ObjectBlobs
 from jikimi.plugs.front_door import ask_front_door
 from jikimi.plugs.identity.client import ProviderSettings
 from jikimi.plugs.identity.proofs import Proofs
+from jikimi.plugs.web.client import WebClient
+from jikimi.plugs.web.fetch import Fetcher
+from jikimi.plugs.web.wire import trusted
 from jikimi.ports import Kit, Log, Reader
 from jikimi.vault.keys import KeyFolder
+from jikimi.vault.safe import KeySafe
 from jikimi.vault.seal import Vault
 from jikimi.worker import Task, Worker, run_due_jobs
 
@@ -112,12 +116,26 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             ids=lambda prefix: new_id(prefix, _now(), secrets.token_bytes(ENTROPY_BYTES)),
             entropy=secrets.token_bytes,
             log=log or make_log(settings),
+            safe=KeySafe(settings.secrets_key, secrets.token_bytes),
+            fetch=fetcher_of(settings),
             platform=webhook_of(settings),
         )
         stack.callback(write_totals, kit)
         with suppress(JikimiError):  # a node that cannot keep a key still checks uploads; the task says what is wrong
             settle_key(kit)
         yield kit
+
+
+def web_for(settings: Settings, hosts: frozenset[str]) -> WebClient:
+    """Build what asks a programme: HTTP that reaches these hosts only."""
+    return WebClient(hosts, trust=trusted(settings.outgoing_ca_file), clock=_now, proxy=settings.outgoing_proxy)
+
+
+def fetcher_of(settings: Settings) -> Fetcher | None:
+    """Build what fetches a picture by its address; nothing where no host is allowed."""
+    if not settings.hma_url_hosts:
+        return None
+    return Fetcher(settings.hma_url_hosts, most=settings.limits.max_bytes, trust=trusted(settings.outgoing_ca_file))
 
 
 def webhook_of(settings: Settings) -> Webhook | None:

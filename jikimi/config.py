@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Literal, Self
@@ -21,6 +22,7 @@ from jikimi.model.signin import SignInRules
 
 FILE_NAME = "jikimi.toml"
 _MIB = 1024 * 1024
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -86,6 +88,21 @@ class Settings(BaseSettings):
         "a line. Empty: `webhook.keys` in the data folder, made at the first use.",
     )
     webhook_timeout_seconds: float = Field(10.0, gt=0, le=60, description="Time for one answer of the platform.")
+    outgoing_proxy: str = Field(
+        "",
+        description="http://name:port of the proxy to exchanges; empty: that of HTTPS_PROXY. NO_PROXY holds for both.",
+    )
+    outgoing_ca_file: Path | None = Field(
+        None, description="File with certificates (PEM) of more authorities that exchanges may be certified by."
+    )
+    secrets_key_file: Path | None = Field(
+        None,
+        description="File with the key that seals exchanges' credentials; empty: `secrets.key` in the data folder, "
+        "made at the first use. Nodes of one database need the same one.",
+    )
+    hma_url_hosts: tuple[str, ...] = Field(
+        (), description="Hosts, with all below them, whose pictures may be hashed by address. Empty: none are fetched."
+    )
     lease_minutes: float = Field(
         10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."
     )
@@ -125,6 +142,20 @@ class Settings(BaseSettings):
         if value and not (is_plain and (parts.scheme == "https" or is_local)):
             raise ValueError("write https://name or https://name:port, without a path (http only for localhost)")
         return value
+
+    @field_validator("outgoing_proxy")
+    @classmethod
+    def _proxy(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+            raise ValueError("write http://name:port or https://name:port")
+        return value
+
+    @field_validator("hma_url_hosts")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_HOST.fullmatch(name) for name in value):
+            raise ValueError("write names of hosts, such as pictures.example.org, without http:// or *")
+        return tuple(name.lower() for name in value)
 
     @model_validator(mode="after")
     def _provider(self) -> Self:
@@ -198,6 +229,11 @@ class Settings(BaseSettings):
     def keys(self) -> Path:
         """The folder of the evidence keys."""
         return Path(self.evidence_folder) if self.evidence_folder else self.data / "keys"
+
+    @property
+    def secrets_key(self) -> Path:
+        """The file of the key that seals credentials."""
+        return self.secrets_key_file or self.data / "secrets.key"
 
     @property
     def passphrase_file(self) -> Path | None:

@@ -16,8 +16,9 @@ from jikimi.model.match import FloodRule
 from jikimi.model.signin import SignInRules
 from jikimi.ports.enforcement import ActionRunner, Actions, Appeals
 from jikimi.ports.evidence import Evidence, EvidenceKeys, Renderer, Vault
+from jikimi.ports.exchanges import Safe
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
-from jikimi.ports.outside import Blobs, Log, Tally, Totals
+from jikimi.ports.outside import Blobs, Fetch, Fetched, Log, Tally, Totals
 from jikimi.ports.people import Invitations, People, Questions, Sessions, SignInTries
 from jikimi.ports.records import (
     Added,
@@ -40,10 +41,11 @@ from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, 
 
 __all__ = [
     "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Counters",
-    "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Index", "Invitations", "Jobs",
-    "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "People", "Prover", "Provider",
-    "Questions", "Reader", "Renderer", "Replies", "Reply", "Scans", "Sessions", "SignInTries", "Signals", "Skips",
-    "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports", "Vault", "Visit",
+    "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Fetch", "Fetched", "Index",
+    "Invitations", "Jobs", "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "People",
+    "Prover", "Provider", "Questions", "Reader", "Renderer", "Replies", "Reply", "Safe", "Scans", "Sessions",
+    "SignInTries", "Signals", "Skips", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports",
+    "Vault", "Visit",
 ]  # fmt: skip
 
 
@@ -68,5 +70,8 @@ class Kit:
     ids: Callable[[str], str]
     entropy: Callable[[int], bytes]
     log: Log
+    safe: Safe
+    fetch: Fetch | None = None
+    """None where no host is allowed to be fetched from."""
     platform: ActionRunner | None = None
     """None where no webhook is set: actions wait."""
