@@ -24,6 +24,7 @@ class WholeList(ListServer):
         super().__init__({_HEADER: token}, port=port)
         self.token = token
         self.shelf = Shelf()
+        self.body = self._written()
 
     @property
     def settings(self) -> Mapping[str, object]:
@@ -33,10 +34,12 @@ class WholeList(ListServer):
     def publish(self, count: int) -> None:
         """Put so many more on the list."""
         self.shelf.publish(count)
+        self.body = self._written()
 
     def withdraw(self, count: int) -> None:
         """Take so many off the list."""
         self.shelf.withdraw(count)
+        self.body = self._written()
 
     def listed(self) -> frozenset[str]:
         """What is on the list now."""
@@ -46,11 +49,13 @@ class WholeList(ListServer):
         """Answer with the whole list, or that nothing has changed."""
         if asked.path != "/list":
             return Reply.json({"detail": "not found"}, 404)
-        body = "".join(self.text()).encode()
-        tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+        tag = f'"{hashlib.sha256(self.body).hexdigest()[:16]}"'
         if asked.headers.get("if-none-match") == tag:
             return Reply(status=304, headers={"ETag": tag})
-        return Reply(body=body, type=self.type, headers={"ETag": tag})
+        return Reply(body=self.body, type=self.type, headers={"ETag": tag})
+
+    def _written(self) -> bytes:
+        return "".join(self.text()).encode()
 
     def text(self) -> Iterator[str]:
         """The list, part by part."""

@@ -38,10 +38,14 @@ def _is_frozen(config: type) -> bool:
     return bool(getattr(getattr(config, "__dataclass_params__", None), "frozen", False))
 
 
+def _are_feedback(given: object) -> bool:
+    return isinstance(given, frozenset) and given <= set(Feedback)
+
+
 def promised(subject: Subject) -> None:
     """What it gives, forgets and reads whole is said."""
     connector = subject.connector
-    must(isinstance(connector.gives, frozenset) and connector.gives <= set(Feedback), "gives: a frozenset of Feedback.")
+    must(_are_feedback(connector.gives), "gives: a frozenset of Feedback.")
     must(isinstance(connector.forgets, bool), "forgets: True or False.")
     with subject.open() as bench:
         must(isinstance(bench.connect().is_whole, bool), "is_whole: True or False.")

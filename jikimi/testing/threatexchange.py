@@ -33,7 +33,7 @@ class ThreatExchange(ListServer):
     @property
     def settings(self) -> Mapping[str, object]:
         """What leads the connector here."""
-        return {"privacy_group": GROUP, "api_token": self.token, "address": f"{self.url}/v21.0", "page_size": 100}
+        return {"privacy_group": GROUP, "api_token": self.token, "address": f"{self.url}/v21.0", "page_size": 400}
 
     def publish(self, count: int) -> None:
         """Put so many more on the list."""

@@ -14,7 +14,7 @@ from jikimi.model.form import read_config
 from jikimi.ports.exchanges import Connector, Web
 from jikimi.testing.trouble import Trouble
 
-SOME = 450
+SOME = 1300
 """Records on the list of most trials: several pages for most programmes."""
 MANY = 100_000
 """Records of a long list, which have to pass without filling the memory."""

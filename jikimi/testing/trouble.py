@@ -7,6 +7,8 @@ so it is said here at once and no check has to wait for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from jikimi.model.errors import Unavailable
@@ -35,14 +37,31 @@ class Trouble:
         body: bytes = b"",
         again: bool = True,
         most: int = 0,
+        into: BinaryIO | None = None,
     ) -> Got:
         """Ask, and spoil the answer if that is wanted."""
         self.asked.append((method, urlsplit(url).netloc.lower()))
         if self._fails_at and len(self.asked) >= self._fails_at:
             raise Unavailable("web_unavailable", "The host gave no answer.")
-        got = self._web.ask(method, url, headers=headers, query=query, body=body, again=again, most=most)
-        if self._bends is not None and len(self.asked) >= self._bends_at and got.status == 200:
-            bent = self._bends(got)
-            self.bent += bent != got
-            got = bent
-        return got
+        got = self._web.ask(method, url, headers=headers, query=query, body=body, again=again, most=most, into=into)
+        if self._bends is None or len(self.asked) < self._bends_at or got.status != 200:
+            return got
+        return self._bent(got, into)
+
+    def _bent(self, got: Got, into: BinaryIO | None) -> Got:
+        assert self._bends is not None
+        whole = got if into is None else replace(got, body=_taken_out(into))
+        bent = self._bends(whole)
+        self.bent += bent != whole
+        if into is None or bent.status != 200:
+            return bent
+        into.write(bent.body)
+        return replace(bent, body=b"")
+
+
+def _taken_out(file: BinaryIO) -> bytes:
+    file.seek(0)
+    body = file.read()
+    file.seek(0)
+    file.truncate()
+    return body

@@ -140,13 +140,12 @@ def _fetched(place: Place, web: Web, known: Seen, spool: BinaryIO) -> Got:
         place.header: place.token,
     }
     sent = {name: value for name, value in headers.items() if name and value}
-    got = web.ask("GET", place.url, headers=sent, most=MOST_BYTES)
+    got = web.ask("GET", place.url, headers=sent, most=MOST_BYTES, into=spool)
     host = urlsplit(place.url).netloc
     if got.status in _FOR_A_PERSON:
         raise Refused("list_refused", f"{host} answers {got.status} for the list; check the address and the token.")
     if got.status not in (200, 304):
         raise Unavailable("list_unavailable", f"{host} answers {got.status} for the list; the next pull asks again.")
-    spool.write(got.body)
     return got
 
 
