@@ -17,8 +17,10 @@ from jikimi.model.signin import SignInRules
 from jikimi.ports.enforcement import ActionRunner, Actions, Appeals
 from jikimi.ports.evidence import Evidence, EvidenceKeys, Renderer, Vault
 from jikimi.ports.exchanges import Safe
+from jikimi.ports.hma import Contents
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Fetch, Fetched, Log, Tally, Totals
+from jikimi.ports.peers import PeerKey, Peers
 from jikimi.ports.people import Invitations, People, Questions, Sessions, SignInTries
 from jikimi.ports.records import (
     Added,
@@ -40,12 +42,13 @@ from jikimi.ports.review import Decisions, Exposures, Notes, Skips, UserReports
 from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, Provider, Visit
 
 __all__ = [
-    "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Counters",
+    "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Contents",
+    "Counters",
     "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Fetch", "Fetched", "Index",
-    "Invitations", "Jobs", "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "People",
-    "Prover", "Provider", "Questions", "Reader", "Renderer", "Replies", "Reply", "Safe", "Scans", "Sessions",
-    "SignInTries", "Signals", "Skips", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports",
-    "Vault", "Visit",
+    "Invitations", "Jobs", "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "PeerKey",
+    "Peers", "People", "Prover", "Provider", "Questions", "Reader", "Renderer", "Replies", "Reply", "Safe", "Scans",
+    "Sessions", "SignInTries", "Signals", "Skips", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx",
+    "UserReports", "Vault", "Visit",
 ]  # fmt: skip
 
 
@@ -64,6 +67,7 @@ class Kit:
     flood: FloodRule
     prover: Prover
     sign_in: SignInRules
+    peer_key: PeerKey
     review: ReviewRules
     exposure: ExposureRules
     clock: Callable[[], datetime]
