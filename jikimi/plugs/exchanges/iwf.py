@@ -19,8 +19,9 @@ from jikimi.model.errors import Refused
 from jikimi.model.exchange import MAX_KEY, Feedback, Json, Page, SourceRecord, Trust
 from jikimi.model.form import setting
 from jikimi.model.signal import Signal, parse_signal
+from jikimi.plugs.exchanges.answers import check_given
 from jikimi.plugs.exchanges.json_stream import plain_name, read_objects
-from jikimi.plugs.exchanges.list import lines_of, refuse_to_give
+from jikimi.plugs.exchanges.list import lines_of
 from jikimi.plugs.exchanges.times import read_time
 from jikimi.plugs.exchanges.whole_list import Fault, Place, broken_off, digest_key, hosts_of, read_whole
 from jikimi.ports.exchanges import Opined, Web
@@ -79,7 +80,7 @@ class Iwf:
 
     def push(self, opined: Sequence[Opined]) -> None:
         """Refuse: a list takes nothing back."""
-        refuse_to_give(opined)
+        check_given(opined, self.gives)
 
 
 def records_of(file: BinaryIO, *, categories: frozenset[str]) -> Iterator[SourceRecord | Fault]:

@@ -12,10 +12,10 @@ from datetime import datetime
 from functools import partial
 from typing import BinaryIO, ClassVar
 
-from jikimi.model.errors import Refused
 from jikimi.model.exchange import MAX_LABEL, Feedback, Page, SourceRecord, Trust
 from jikimi.model.form import setting
 from jikimi.model.listfile import MAX_LINE, BadLine, GoodLine, read_list
+from jikimi.plugs.exchanges.answers import check_given
 from jikimi.plugs.exchanges.whole_list import Fault, Place, broken_off, digest_key, hosts_of, read_whole
 from jikimi.ports.exchanges import Opined, Web
 
@@ -52,7 +52,7 @@ class List:
 
     def push(self, opined: Sequence[Opined]) -> None:
         """Refuse: a list takes nothing back."""
-        refuse_to_give(opined)
+        check_given(opined, self.gives)
 
 
 def records_of(file: BinaryIO, *, type_: str, trust: Trust) -> Iterator[SourceRecord | Fault]:
@@ -78,12 +78,6 @@ def lines_of(file: BinaryIO) -> Iterator[str]:
         yield raw.decode("utf-8", "replace")
         while len(raw) == longest and not raw.endswith(b"\n"):
             raw = file.readline(longest)
-
-
-def refuse_to_give(opined: Sequence[Opined]) -> None:
-    """Refuse feedback where a list takes none."""
-    if opined:
-        raise Refused("feedback_not_taken", "This kind of exchange takes nothing back; switch its feedback off.")
 
 
 def _record(line: GoodLine, trust: Trust) -> SourceRecord:

@@ -24,7 +24,7 @@ from xml.sax.saxutils import escape
 
 from jikimi.model.errors import Refused
 from jikimi.model.exchange import CheckpointStaleError, Feedback, Page
-from jikimi.plugs.exchanges.answers import body_of, unreadable
+from jikimi.plugs.exchanges.answers import body_of, check_given, unreadable
 from jikimi.plugs.exchanges.ncmec_lists import NcmecConfig
 from jikimi.plugs.exchanges.ncmec_page import EntriesPage, read_entries, read_reasons
 from jikimi.ports.exchanges import Got, Opined, Web
@@ -101,6 +101,7 @@ class Ncmec:
 
     def push(self, opined: Sequence[Opined]) -> None:
         """Confirm or deny entries. All are tried; who is unknown there is named afterwards."""
+        check_given(opined, self.gives)
         unknown = [one.record for one in opined if not self._give(one)]
         if unknown:
             raise Refused(

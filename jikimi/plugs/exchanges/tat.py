@@ -11,19 +11,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
-from jikimi.model.errors import Refused, Unavailable
+from jikimi.model.errors import Refused
 from jikimi.model.exchange import MAX_KEY, MAX_LABEL, CheckpointStaleError, Feedback, Page, SourceRecord, Trust
 from jikimi.model.form import setting
 from jikimi.model.signal import parse_signal
-from jikimi.plugs.exchanges.list import refuse_to_give
+from jikimi.plugs.exchanges.answers import body_of, check_given, unreadable
 from jikimi.plugs.exchanges.times import read_time
-from jikimi.ports.exchanges import Got, Opined, Web
+from jikimi.ports.exchanges import Opined, Web
 
+_WHO = "Tech Against Terrorism"
 _ALGORITHMS = {"md5": "md5", "sha1": "sha1", "sha256": "sha256", "pdq": "pdq"}
 _LIST, _TOKEN = "api/hash-list/v2/all", "token-auth/tcap/"
 _CHECKPOINT = re.compile(r"[0-9.]{1,20},[0-9]{1,20}")
@@ -72,14 +73,14 @@ class TechAgainstTerrorism:
             page = page_of(answer, after)
             has_more = bool(answer.get("next")) and page.checkpoint != after
             if answer.get("next") and not has_more:
-                raise _unreadable()
+                raise unreadable(_WHO, "it leads back to itself")
             if page.records or page.faults:
                 yield page
             after = page.checkpoint
 
     def push(self, opined: Sequence[Opined]) -> None:
         """Refuse: the list takes nothing back."""
-        refuse_to_give(opined)
+        check_given(opined, self.gives)
 
     def _token(self) -> str:
         form = {"username": self._config.username, "password": self._config.password, "resend": "False"}
@@ -87,24 +88,20 @@ class TechAgainstTerrorism:
         answer = _object(self._ask("POST", _TOKEN, body=urlencode(form).encode(), headers=headers))
         token = answer.get("token")
         if not isinstance(token, str) or not token.isascii() or not token.isprintable() or len(token) > _MOST_TOKEN:
-            raise _unreadable()
+            raise unreadable(_WHO, "it holds no token")
         return token
 
-    def _ask(self, method: str, path: str, **sent: Any) -> Got:
+    def _ask(self, method: str, path: str, **sent: Any) -> bytes:
         got = self._web.ask(method, f"{self._config.address.rstrip('/')}/{path}", most=_MOST_BYTES, **sent)
-        told = f"Tech Against Terrorism answers {got.status}"
-        if got.status in (400, 401, 403, 404):
-            raise Refused("tat_refused", f"{told}; check the user name and the password.")
-        if got.status != 200:
-            raise Unavailable("tat_unavailable", f"{told}; the next pull tries again.")
-        return got
+        # A wrong password is answered with 400 there.
+        return body_of(replace(got, status=403) if got.status == 400 else got, _WHO)
 
 
 def page_of(answer: Mapping[str, Any], after: str) -> Page:
     """Convert an answer to what was asked for after a checkpoint."""
     results, checkpoint = answer.get("results"), answer.get("checkpoint") or after
     if not isinstance(results, list) or (results and not _CHECKPOINT.fullmatch(str(checkpoint))):
-        raise _unreadable()
+        raise unreadable(_WHO, "it holds no records or no checkpoint")
     read = [_record(one, number) for number, one in enumerate(results, start=1)]
     records = {one.key: one for one in read if isinstance(one, SourceRecord)}
     faults = tuple(one for one in read if isinstance(one, str))
@@ -135,15 +132,11 @@ def _record(untrusted: object, number: int) -> SourceRecord | str:
     )
 
 
-def _object(got: Got) -> Mapping[str, Any]:
+def _object(body: bytes) -> Mapping[str, Any]:
     try:
-        answer = json.loads(got.body)
+        answer = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise _unreadable() from error
+        raise unreadable(_WHO, "it is not JSON") from error
     if not isinstance(answer, dict):
-        raise _unreadable()
+        raise unreadable(_WHO, "it is no object")
     return answer
-
-
-def _unreadable() -> Unavailable:
-    return Unavailable("tat_answer", "Tech Against Terrorism answers what is no page; the next pull tries again.")

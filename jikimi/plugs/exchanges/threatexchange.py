@@ -21,9 +21,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from jikimi.model.errors import Refused, Unavailable
 from jikimi.model.exchange import CheckpointStaleError, Feedback, Page
 from jikimi.model.form import setting
+from jikimi.plugs.exchanges.answers import check_given, unreadable
 from jikimi.plugs.exchanges.threatexchange_page import FIELDS, id_of, page_of
 from jikimi.ports.exchanges import Got, Opined, Web
 
+_WHO = "ThreatExchange"
 STALE = timedelta(days=85)
 """Tombstones are kept for 90 days; who was away for longer has missed some."""
 _REFRESH = timedelta(days=1)
@@ -113,6 +115,7 @@ class ThreatExchange:
 
     def push(self, opined: Sequence[Opined]) -> None:
         """React to all descriptors of a record, or add a descriptor of our own."""
+        check_given(opined, self.gives)
         for one in opined:
             if one.feedback is Feedback.NEW_SIGNAL:
                 self._post("threat_descriptors", self._descriptor(one))
@@ -129,7 +132,7 @@ class ThreatExchange:
             answer = _object(self._ask("GET", path, query=query))
             updates = answer.get("data")
             if not isinstance(updates, list):
-                raise _unreadable()
+                raise unreadable(_WHO, "it holds no updates")
             yield updates
             query = self._next(answer, path, query)
 
@@ -143,12 +146,10 @@ class ThreatExchange:
             parts, own = urlsplit(str(address)), urlsplit(self._config.address)
             query = {name: value for name, value in parse_qsl(parts.query) if name != "access_token"}
         except ValueError as error:
-            raise _unreadable() from error
+            raise unreadable(_WHO, "it names a next page that is none") from error
         is_ours = parts.netloc.lower() == own.netloc.lower() and parts.path.strip("/").endswith(path.strip("/"))
         if not is_ours or query == asked:
-            raise Unavailable(
-                "threatexchange_page", "ThreatExchange names a next page that is none; the next pull tries again."
-            )
+            raise unreadable(_WHO, "it names a next page that is none")
         return query
 
     def _descriptor(self, one: Opined) -> dict[str, str]:
@@ -184,7 +185,9 @@ def _descriptors_to_react(one: Opined) -> tuple[str, ...]:
     )
     ids = tuple(each for each in some if each)
     if not ids:
-        raise Refused("feedback_without_record", f"Record {one.record} names no descriptor; pull it again first.")
+        raise Refused(
+            "exchange_record_unknown", f"{_WHO} can be told nothing about record {one.record}: it is not held."
+        )
     return ids
 
 
@@ -192,14 +195,10 @@ def _object(got: Got) -> Mapping[str, Any]:
     try:
         answer = json.loads(got.body)
     except (ValueError, RecursionError) as error:
-        raise _unreadable() from error
+        raise unreadable(_WHO, "it is not JSON") from error
     if not isinstance(answer, dict):
-        raise _unreadable()
+        raise unreadable(_WHO, "it is no object")
     return answer
-
-
-def _unreadable() -> Unavailable:
-    return Unavailable("threatexchange_answer", "ThreatExchange answers what is no page; the next pull tries again.")
 
 
 def _refusal(got: Got) -> Refused | Unavailable:
@@ -208,7 +207,9 @@ def _refusal(got: Got) -> Refused | Unavailable:
         code = int(json.loads(got.body)["error"]["code"])
     except (ValueError, KeyError, TypeError, RecursionError):
         code = 0
-    told = f"ThreatExchange answers {got.status}, code {code}"
     if code in _MAY_WORK_LATER or got.status >= 500:
-        return Unavailable("threatexchange_unavailable", f"{told}; the next pull tries again.")
-    return Refused("threatexchange_refused", f"{told}; check the token, and whether your app is in the group.")
+        return Unavailable("exchange_answer", f"{_WHO} answers {got.status}, code {code}; it is asked again.")
+    return Refused(
+        "exchange_denied",
+        f"{_WHO} answers {got.status}, code {code}: check the token, and whether your app is in the group.",
+    )

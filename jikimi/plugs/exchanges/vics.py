@@ -18,8 +18,8 @@ from jikimi.model.errors import Refused
 from jikimi.model.exchange import MAX_LABEL, Feedback, Page, SourceRecord, Trust
 from jikimi.model.form import setting
 from jikimi.model.signal import Signal, parse_signal
+from jikimi.plugs.exchanges.answers import check_given
 from jikimi.plugs.exchanges.json_stream import plain_name, read_objects
-from jikimi.plugs.exchanges.list import refuse_to_give
 from jikimi.plugs.exchanges.times import read_time
 from jikimi.plugs.exchanges.whole_list import Fault, Place, digest_key, hosts_of, read_whole
 from jikimi.ports.exchanges import Opined, Web
@@ -74,7 +74,7 @@ class Vics:
 
     def push(self, opined: Sequence[Opined]) -> None:
         """Refuse: a file takes nothing back."""
-        refuse_to_give(opined)
+        check_given(opined, self.gives)
 
 
 def records_of(file: BinaryIO, *, categories: frozenset[int], tags: frozenset[str]) -> Iterator[SourceRecord | Fault]:
