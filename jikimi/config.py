@@ -127,7 +127,8 @@ class Settings(BaseSettings):
     )
     plugs: tuple[str, ...] = Field(
         (),
-        description="Kinds of exchange from other packages that may be used. What ships with jikimi needs no naming.",
+        description="Kinds of exchange from other packages that are used: a list. What ships with jikimi needs no "
+        "naming; what else is installed is not used until it is named.",
     )
     lease_minutes: float = Field(
         10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."
@@ -154,9 +155,6 @@ class Settings(BaseSettings):
         description="When a person's day begins. Caps start anew; before it, no picture if there is a cut_off.",
     )
     longest_reveal_seconds: float = Field(60.0, gt=0, le=600, description="The longest that one look can last.")
-    plugs: tuple[str, ...] = Field(
-        (), description="Plug-ins of other packages to use, by name: a list. Installed is not enabled."
-    )
     log_format: Literal["console", "json"] = Field("console", description="How log lines are written to stderr.")
 
     @field_validator("desk_origin")
