@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from jikimi.flows.exchange import change_exchange, remove_exchange
 
 from jikimi.engine.pattern import paint
 from jikimi.flows.appeal import hand_in
+from jikimi.flows.exchange import change_exchange, remove_exchange
 from jikimi.flows.propose import propose, settle, settle_proposal
 from jikimi.flows.review import confirm, decide, take, undo
 from jikimi.flows.share import given, retry
