@@ -10,6 +10,7 @@ from jikimi.model.appeal import AppealState
 from jikimi.model.bank import Category, OnMatch
 from jikimi.model.case import CaseState, Origin
 from jikimi.model.decision import DecisionState, Label, Says, Tri, TwoPerson
+from jikimi.model.exchange import Feedback
 from jikimi.model.exposure import Level
 from jikimi.model.match import Disposition
 from jikimi.model.people import Role
@@ -91,6 +92,12 @@ WORDS: dict[type[StrEnum], dict[str, str]] = {
         AppealState.OPEN: N_("Open"),
         AppealState.UPHELD: N_("Upheld"),
         AppealState.OVERTURNED: N_("Overturned"),
+    },
+    Feedback: {
+        Feedback.SEEN: N_("seen"),
+        Feedback.TRUE_POSITIVE: N_("found right"),
+        Feedback.FALSE_POSITIVE: N_("found wrong"),
+        Feedback.NEW_SIGNAL: N_("new signal"),
     },
     Level: {
         Level.METADATA: N_("no picture"),
