@@ -187,10 +187,10 @@ class _Vitals:
 class Service:
     """A running service: the front door with the worker behind it."""
 
-    def __init__(self, settings: Settings, kit: Kit, listening: socket.socket) -> None:
+    def __init__(self, settings: Settings, kit: Kit, listening: socket.socket, *more: socket.socket) -> None:
         self._settings = settings
         self._kit = kit
-        self._listening = listening
+        self._listening = (listening, *more)
         self._vitals = _Vitals(followed_at=kit.clock())
         self._canary: Canary | None = None
         self.address = _address(listening)
@@ -199,10 +199,13 @@ class Service:
 
         from jikimi.doors.api.app import build_api
         from jikimi.doors.desk.app import beside, build_desk
+        from jikimi.doors.protocols.hma.app import beside_hma, build_hma
 
+        ours = beside(build_desk(kit), build_api(kit, self.problems, VERSION))
+        hma = build_hma(kit, settings.hma, self.problems)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                beside(build_desk(kit), build_api(kit, self.problems, VERSION)),
+                beside_hma(hma, ours, port=settings.hma_port, prefix=settings.hma_prefix),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -239,7 +242,7 @@ class Service:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _leave)
         try:
-            self._server.run(sockets=[self._listening])
+            self._server.run(sockets=list(self._listening))
         except SystemExit:
             self._kit.log.info("stopped")
         finally:
@@ -283,7 +286,7 @@ def enforcers(kit: Kit) -> list[Task]:
     ]
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, setting: str = "--port") -> socket.socket:
     """Take the address to serve on; `Refused` if somebody else has it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
@@ -294,9 +297,19 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise Refused(
-            "address_taken", f"{host}:{port} cannot be listened on ({error.strerror}); choose another with --port."
+            "address_taken", f"{host}:{port} cannot be listened on ({error.strerror}); choose another with {setting}."
         ) from error
     return listening
+
+
+@contextmanager
+def listen_for_hma(settings: Settings) -> Iterator[tuple[socket.socket, ...]]:
+    """Take the port for programs written for HMA, if they have one."""
+    if not settings.hma_port:
+        yield ()
+        return
+    with listen(settings.host, settings.hma_port, "hma_port") as listening:
+        yield (listening,)
 
 
 class _LineLogger(structlog.PrintLogger):

@@ -12,16 +12,19 @@ from urllib.parse import urlsplit
 from pydantic import Field, PositiveFloat, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from jikimi.model.bank import Category, OnMatch
 from jikimi.model.case import Targets
 from jikimi.model.decision import ReviewRules, TwoPerson
 from jikimi.model.errors import Refused
 from jikimi.model.exposure import ExposureRules
+from jikimi.model.hma import HmaRules
 from jikimi.model.match import FloodRule
 from jikimi.model.media import Limits
 from jikimi.model.signin import SignInRules
 
 FILE_NAME = "jikimi.toml"
 _MIB = 1024 * 1024
+_PREFIX = re.compile(r"(/[A-Za-z0-9_-]+)+")
 _HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -88,6 +91,20 @@ class Settings(BaseSettings):
         "a line. Empty: `webhook.keys` in the data folder, made at the first use.",
     )
     webhook_timeout_seconds: float = Field(10.0, gt=0, le=60, description="Time for one answer of the platform.")
+    hma_port: int = Field(
+        0, ge=0, le=65535, description="Port on which programs written for HMA are answered; 0: on none of their own."
+    )
+    hma_prefix: str = Field(
+        "", description="Path, such as /hma, below which they are answered on `port`; empty: not there."
+    )
+    hma_key: Literal["required", "none"] = Field(
+        "required", description="Whether they have to show a key (`Authorization: Bearer jk_…`). Many cannot."
+    )
+    hma_open: bool = Field(
+        False, description="true lets hma_key be none on an address that other machines reach: guard it otherwise."
+    )
+    hma_category: Category = Field(Category.OTHER, description="What banks hold that such programs make.")
+    hma_on_match: OnMatch = Field(OnMatch.HOLD, description="What a match in one of these banks does to an upload.")
     peer_key_file: Path | None = Field(
         None,
         description="File with the key that signs what peers get; empty: `peer.key` in the data folder, made at the "
@@ -202,6 +219,37 @@ class Settings(BaseSettings):
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not info.data.get("webhook_plain_http"):
             raise ValueError("has to be https; webhook_plain_http allows http")
         return url
+
+    @field_validator("hma_prefix")
+    @classmethod
+    def _is_free(cls, prefix: str) -> str:
+        if prefix and (not _PREFIX.fullmatch(prefix) or prefix.split("/")[1] in ("desk", "v1")):
+            raise ValueError("is a path such as /hma, outside of /desk and /v1, that does not end in /")
+        return prefix
+
+    @field_validator("hma_category")
+    @classmethod
+    def _is_harm(cls, category: Category) -> Category:
+        if category in (Category.ALLOW, Category.CANARY):
+            raise ValueError("is a kind of harm; what is harmless is not told apart by programs written for HMA")
+        return category
+
+    @model_validator(mode="after")
+    def _hma_is_guarded(self) -> Self:
+        is_served = bool(self.hma_port or self.hma_prefix)
+        if is_served and self.hma_key == "none" and self.host not in _LOOPBACK and not self.hma_open:
+            raise ValueError(
+                f"hma_key none lets everybody who reaches {self.host} change banks; listen on 127.0.0.1, ask for keys, "
+                "or say hma_open = true if something else keeps strangers away"
+            )
+        if self.hma_port and self.hma_port == self.port:
+            raise ValueError("hma_port and port are two ports; use hma_prefix for one")
+        return self
+
+    @property
+    def hma(self) -> HmaRules:
+        """What holds for programs written for HMA."""
+        return HmaRules(needs_key=self.hma_key == "required", category=self.hma_category, on_match=self.hma_on_match)
 
     @property
     def database(self) -> str:

@@ -22,6 +22,7 @@ from jikimi.db.enforcement import SqlActions, SqlAppeals
 from jikimi.db.engine import WRITES, open_engine
 from jikimi.db.entries import SqlEntries
 from jikimi.db.evidence import SqlEvidence
+from jikimi.db.hma import SqlContents
 from jikimi.db.jobs import SqlJobs
 from jikimi.db.keys import SqlKeys
 from jikimi.db.overview import SqlCensus
@@ -158,6 +159,11 @@ class SqlTx:
     def appeals(self) -> SqlAppeals:
         """Appeals against decisions."""
         return SqlAppeals(self._connection)
+
+    @cached_property
+    def contents(self) -> SqlContents:
+        """Contents of banks, as HMA has them."""
+        return SqlContents(self._connection)
 
     @cached_property
     def census(self) -> SqlCensus:

@@ -17,6 +17,7 @@ from jikimi.model.signin import SignInRules
 from jikimi.ports.enforcement import ActionRunner, Actions, Appeals
 from jikimi.ports.evidence import Evidence, EvidenceKeys, Renderer, Vault
 from jikimi.ports.exchanges import Safe
+from jikimi.ports.hma import Contents
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Fetch, Fetched, Log, Tally, Totals
 from jikimi.ports.peers import PeerKey, Peers
@@ -41,7 +42,8 @@ from jikimi.ports.review import Decisions, Exposures, Notes, Skips, UserReports
 from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, Provider, Visit
 
 __all__ = [
-    "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Counters",
+    "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Contents",
+    "Counters",
     "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Fetch", "Fetched", "Index",
     "Invitations", "Jobs", "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "PeerKey",
     "Peers", "People", "Prover", "Provider", "Questions", "Reader", "Renderer", "Replies", "Reply", "Safe", "Scans",

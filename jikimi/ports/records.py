@@ -24,6 +24,7 @@ from jikimi.model.scan import Scan
 from jikimi.model.signal import EntryBatch, Signal
 from jikimi.ports.enforcement import Actions, Appeals
 from jikimi.ports.evidence import Evidence
+from jikimi.ports.hma import Contents
 from jikimi.ports.overview import Census
 from jikimi.ports.peers import Peers
 from jikimi.ports.people import Invitations, People, Questions, Sessions, SignInTries
@@ -221,6 +222,8 @@ class Tx(Protocol):
     def actions(self) -> Actions: ...
     @property
     def appeals(self) -> Appeals: ...
+    @property
+    def contents(self) -> Contents: ...
     @property
     def census(self) -> Census: ...
     @property

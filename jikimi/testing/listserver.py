@@ -164,31 +164,31 @@ class ListServer:
         """Answer with a status, and do nothing of what is asked: `fails(429, times=2, Retry_After="1")`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         reply = Reply(status=status, body=body.encode(), headers=named)
-        self._set(_Switch(way=_Way.INSTEAD, times=times, only=only, reply=reply))
+        self._switch_on(_Switch(way=_Way.INSTEAD, times=times, only=only, reply=reply))
 
     def hangs(self, *, times: int = ALWAYS, only: Callable[[Asked], bool] = _any) -> None:
         """Take requests, and never answer."""
-        self._set(_Switch(way=_Way.HANG, times=times, only=only))
+        self._switch_on(_Switch(way=_Way.HANG, times=times, only=only))
 
     def drips(self, *, times: int = ALWAYS, only: Callable[[Asked], bool] = _any, seconds: float = 0.05) -> None:
         """Send the body byte by byte, with so many seconds between."""
-        self._set(_Switch(way=_Way.DRIP, times=times, only=only, seconds=seconds))
+        self._switch_on(_Switch(way=_Way.DRIP, times=times, only=only, seconds=seconds))
 
     def waits(self, seconds: float, *, times: int = ALWAYS, only: Callable[[Asked], bool] = _any) -> None:
         """Answer rightly, and late."""
-        self._set(_Switch(way=_Way.WAIT, times=times, only=only, seconds=seconds))
+        self._switch_on(_Switch(way=_Way.WAIT, times=times, only=only, seconds=seconds))
 
     def cuts(self, *, times: int = ALWAYS, only: Callable[[Asked], bool] = _any) -> None:
         """Announce the whole body, send half of it, and close."""
-        self._set(_Switch(way=_Way.CUT, times=times, only=only))
+        self._switch_on(_Switch(way=_Way.CUT, times=times, only=only))
 
     def garbles(self, *, times: int = ALWAYS, only: Callable[[Asked], bool] = _any) -> None:
         """Answer 200 with a body that is whole and cannot be read: half of what it should be, and then rubbish."""
-        self._set(_Switch(way=_Way.GARBLE, times=times, only=only))
+        self._switch_on(_Switch(way=_Way.GARBLE, times=times, only=only))
 
     def loses_answers(self, *, times: int = ALWAYS, only: Callable[[Asked], bool] = _any) -> None:
         """Do what is asked, and close the connection instead of answering."""
-        self._set(_Switch(way=_Way.DROP, times=times, only=only))
+        self._switch_on(_Switch(way=_Way.DROP, times=times, only=only))
 
     def is_well(self) -> None:
         """Forget all switches."""
@@ -201,7 +201,7 @@ class ListServer:
         """The requests that held a text anywhere."""
         return [asked for asked in self.asked if asked.holds(secret)]
 
-    def _set(self, switch: _Switch) -> None:
+    def _switch_on(self, switch: _Switch) -> None:
         with self._lock:
             self._switches.append(switch)
 

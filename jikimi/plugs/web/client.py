@@ -40,6 +40,7 @@ ANSWER_SECONDS = 300.0
 """For one answer from its first byte to its last: 64 MiB at 2 Mbit/s."""
 _FIRST_PAUSE = 1.0
 _LONGEST_RETRY_AFTER = 24 * 3600
+"""Others may ask for patience, but not put us off for ever."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _SAFE_HEADERS = frozenset({"accept", "accept-encoding", "user-agent"})
