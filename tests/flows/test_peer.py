@@ -1,8 +1,10 @@
 """A bank is shared with a peer: what it gets, in which order, what it never learns, and what it says."""
 
+# ruff: noqa: S608 - what is put into the statements is written here
+
 from __future__ import annotations
 
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -10,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from jikimi.flows.bank import add_entries, create_bank, delete_bank, withdraw_entry
+from jikimi.flows.hma import add_content, alter_content, delete_content
 from jikimi.flows.key import authenticate, create_key, revoke_key
 from jikimi.flows.peer import (
     Opinioned,
@@ -25,6 +28,7 @@ from jikimi.flows.peer import (
 from jikimi.model.bank import BankPolicy, Category, NewEntry, OnMatch
 from jikimi.model.errors import Refused
 from jikimi.model.exchange import Feedback, Opinion
+from jikimi.model.hma import OFF, ON, NewContent
 from jikimi.model.peer import SharedPage
 from jikimi.model.people import Key, Scope
 from jikimi.model.signal import Signal
@@ -173,16 +177,22 @@ def test_a_bank_that_was_made_anew_is_another(world: World) -> None:
 
 def test_entries_that_sleep_have_gone_and_come_back_when_they_wake(world: World) -> None:
     kit, clock = world.kit, world.clock
-    make_bank(kit, "house", 1, 2)
+    make_bank(kit, "house", 1)
+    content = add_content(kit, OPERATOR, "house", NewContent(signals=(md5(2).signal,)))
     follower = Follower(kit, peer_of(kit))
     assert follower.follow() == [1, 2]
-    with kit.store.begin() as tx:
-        tx.entries.touch([1])
-    until = (clock.now + timedelta(hours=1)).isoformat(timespec="microseconds")
-    tamper(world.settings, f"UPDATE entries SET asleep_until = '{until}' WHERE id = 1")
-    assert follower.follow() == [2]
+
+    def switch(until: int) -> None:
+        alter_content(kit, OPERATOR, "house", content.id, note=None, disable_until=until)
+
+    switch(OFF)
+    assert follower.follow() == [1]
+    switch(ON)
+    assert follower.follow() == [1, 2]
+    switch(int(clock.now.timestamp()) + 3600)
+    assert follower.follow() == [1]
     wake(kit)
-    assert follower.follow() == [2]
+    assert follower.follow() == [1]
     clock.move(hours=1)
     wake(kit)
     assert follower.follow() == [1, 2]
@@ -191,14 +201,28 @@ def test_entries_that_sleep_have_gone_and_come_back_when_they_wake(world: World)
     assert read_page(kit, follower.key, "house", follower.after, 10).checkpoint == end
 
 
+def test_what_people_leave_to_a_list_goes_for_those_who_may_not_read_lists(world: World) -> None:
+    kit = world.kit
+    make_bank(kit)
+    content = add_content(kit, OPERATOR, "house", NewContent(signals=(md5(1).signal,)))
+    list_says(world, 1, kind="ncmec")
+    own = Follower(kit, peer_of(kit, name="own"))
+    with_lists = Follower(kit, peer_of(kit, name="lists", with_lists=True))
+    assert own.follow() == with_lists.follow() == [1]
+    delete_content(kit, OPERATOR, "house", content.id)
+    for limit in (1, 10):
+        assert (own.follow(limit), with_lists.follow(limit)) == ([], [1])
+
+
 def list_says(world: World, entry_id: int, *, kind: str, opinion: str = "positive", key: str = "k") -> None:
     """A record of an exchange says an entry, as a pull leaves it."""
     at = world.clock.now.isoformat(timespec="microseconds")
     tamper(
         world.settings,
-        f"INSERT INTO exchanges (name, kind, bank_id, settings, enabled, shares, every_seconds, created_at, checkpoint, "
-        f"generation, unfinished, last_error, failures, faults, lease) SELECT '{kind}', '{kind}', 1, '{{}}', 1, '[]', "
-        f"900, '{at}', '', 1, 0, '', 0, 0, '' WHERE NOT EXISTS (SELECT 1 FROM exchanges WHERE name = '{kind}')",
+        f"INSERT INTO exchanges (name, kind, bank_id, settings, enabled, shares, every_seconds, created_at, "
+        f"checkpoint, generation, unfinished, last_error, failures, faults, lease) SELECT '{kind}', '{kind}', 1, "
+        f"'{{}}', 1, '[]', 900, '{at}', '', 1, 0, '', 0, 0, '' "
+        f"WHERE NOT EXISTS (SELECT 1 FROM exchanges WHERE name = '{kind}')",
         f"INSERT INTO source_records (exchange_id, key, generation, opinion, trust, labels, detail, changed_at) "
         f"SELECT id, '{key}', 1, '{opinion}', 'confirmed', '[\"A1\"]', '{{}}', '{at}' FROM exchanges "
         f"WHERE name = '{kind}'",
@@ -364,3 +388,27 @@ def test_whoever_follows_holds_in_the_end_what_is_there(world: World, steps: lis
         elif step == "read":
             follower.read(number)
     assert follower.follow(2) == sorted(truth)
+
+
+def test_writers_at_work_hide_nothing_from_who_follows(world: World) -> None:
+    """Four threads add and withdraw while pages of three are read; no change may be passed over for good."""
+    kit = world.kit
+    make_bank(kit)
+    follower = Follower(kit, peer_of(kit))
+
+    def write(writer: int) -> None:
+        numbers = range(100 * writer, 100 * writer + 20)
+        for number in numbers:
+            add(kit, number)
+        for number in numbers[::2]:
+            withdraw(kit, number)
+        add(kit, *numbers[::4])
+
+    with ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(write, writer) for writer in range(4)]
+        while not all(writer.done() for writer in writers):
+            follower.follow(3)
+        for writer in writers:
+            writer.result()
+    kept = [100 * writer + step for writer in range(4) for step in range(20) if step % 2 or step % 4 == 0]
+    assert follower.follow(3) == kept
