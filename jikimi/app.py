@@ -45,6 +45,7 @@ from jikimi.model.job import ENFORCE
 from jikimi.plugs.actions.keys import WebhookKeys
 from jikimi.plugs.actions.webhook import Webhook
 from jikimi.plugs.blobs.objects import ObjectBlobs
+from jikimi.plugs.exchanges.installed import Installed
 from jikimi.plugs.front_door import ask_front_door
 from jikimi.plugs.identity.client import ProviderSettings
 from jikimi.plugs.identity.proofs import Proofs
@@ -122,6 +123,7 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             entropy=secrets.token_bytes,
             log=log or make_log(settings),
             safe=KeySafe(settings.secrets_key, secrets.token_bytes),
+            connectors=Installed(settings.plugs, lambda hosts: web_for(settings, hosts), _now),
             fetch=fetcher_of(settings),
             platform=webhook_of(settings),
         )

@@ -27,6 +27,7 @@ from jikimi.doors.shared.answers.cases import (
     story_answer,
     user_report_answer,
 )
+from jikimi.doors.shared.answers.exchanges import ExchangeAnswer, exchange_answer
 from jikimi.doors.shared.answers.scans import (
     CoverageAnswer,
     MatchAnswer,
@@ -50,6 +51,7 @@ __all__ = [
     "DeliveryAnswer",
     "EntryAnswer",
     "EventAnswer",
+    "ExchangeAnswer",
     "FactAnswer",
     "HandedInAnswer",
     "MatchAnswer",
@@ -66,6 +68,7 @@ __all__ = [
     "decision_answer",
     "entry_answer",
     "event_answer",
+    "exchange_answer",
     "handed_in_answer",
     "match_answer",
     "scan_answer",
