@@ -1,7 +1,5 @@
 """A bank is shared with a peer: what it gets, in which order, what it never learns, and what it says."""
 
-# ruff: noqa: S608 - what is put into the statements is written here
-
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -27,14 +25,14 @@ from jikimi.flows.peer import (
 )
 from jikimi.model.bank import BankPolicy, Category, NewEntry, OnMatch
 from jikimi.model.errors import Refused
-from jikimi.model.exchange import Feedback, Opinion
+from jikimi.model.exchange import Exchange, Feedback, NewExchange, Opinion, SourceRecord, Trust
 from jikimi.model.hma import OFF, ON, NewContent
 from jikimi.model.peer import SharedPage
 from jikimi.model.people import Key, Scope
 from jikimi.model.signal import Signal
 from jikimi.ports import Kit
 from tests.conftest import World
-from tests.flows.story import OPERATOR, audit_of, tamper
+from tests.flows.story import OPERATOR, audit_of
 
 
 def md5(number: int) -> NewEntry:
@@ -205,7 +203,7 @@ def test_what_people_leave_to_a_list_goes_for_those_who_may_not_read_lists(world
     kit = world.kit
     make_bank(kit)
     content = add_content(kit, OPERATOR, "house", NewContent(signals=(md5(1).signal,)))
-    list_says(world, 1, kind="ncmec")
+    list_says(kit, "ncmec", listed(1))
     own = Follower(kit, peer_of(kit, name="own"))
     with_lists = Follower(kit, peer_of(kit, name="lists", with_lists=True))
     assert own.follow() == with_lists.follow() == [1]
@@ -214,33 +212,33 @@ def test_what_people_leave_to_a_list_goes_for_those_who_may_not_read_lists(world
         assert (own.follow(limit), with_lists.follow(limit)) == ([], [1])
 
 
-def list_says(world: World, entry_id: int, *, kind: str, opinion: str = "positive", key: str = "k") -> None:
-    """A record of an exchange says an entry, as a pull leaves it."""
-    at = world.clock.now.isoformat(timespec="microseconds")
-    tamper(
-        world.settings,
-        f"INSERT INTO exchanges (name, kind, bank_id, settings, enabled, shares, every_seconds, created_at, "
-        f"checkpoint, generation, unfinished, last_error, failures, faults, lease) SELECT '{kind}', '{kind}', 1, "
-        f"'{{}}', 1, '[]', 900, '{at}', '', 1, 0, '', 0, 0, '' "
-        f"WHERE NOT EXISTS (SELECT 1 FROM exchanges WHERE name = '{kind}')",
-        f"INSERT INTO source_records (exchange_id, key, generation, opinion, trust, labels, detail, changed_at) "
-        f"SELECT id, '{key}', 1, '{opinion}', 'confirmed', '[\"A1\"]', '{{}}', '{at}' FROM exchanges "
-        f"WHERE name = '{kind}'",
-        f"INSERT INTO holdings (record_id, entry_id) SELECT max(id), {entry_id} FROM source_records",
+def listed(number: int, *, key: str = "", opinion: Opinion = Opinion.POSITIVE) -> SourceRecord:
+    """What a list says of a number."""
+    return SourceRecord(
+        key=key or str(number), signals=(md5(number).signal,), opinion=opinion, trust=Trust.CONFIRMED, labels=("A1",)
     )
 
 
-def only_lists_say(world: World, entry_id: int) -> None:
-    tamper(world.settings, f"UPDATE entries SET by_hand = '' WHERE id = {entry_id}")
+def delisted(number: int) -> SourceRecord:
+    return SourceRecord(key=str(number), withdrawn=True)
+
+
+def list_says(kit: Kit, kind: str, *records: SourceRecord, forget: bool = False) -> Exchange:
+    """An exchange of this kind says something about the bank `house`."""
+    with kit.store.begin() as tx:
+        bank = tx.banks.get("house")
+        assert bank is not None
+        new = NewExchange(name=kind, kind=kind, bank="house")
+        exchange = tx.exchanges.get(kind) or tx.exchanges.create(new, bank, kit.clock())
+        tx.source_records.apply(exchange, records, 1, kit.clock(), forget=forget)
+    return exchange
 
 
 def test_what_only_a_list_says_is_passed_on_only_where_that_was_allowed(world: World) -> None:
     kit = world.kit
-    make_bank(kit, "house", 1, 2, 3)
-    only_lists_say(world, 1)
-    list_says(world, 1, kind="ncmec")
-    only_lists_say(world, 2)
-    list_says(world, 2, kind="peer")
+    make_bank(kit, "house", 3)
+    list_says(kit, "ncmec", listed(1))
+    list_says(kit, "peer", listed(2))
     own = peer_of(kit, name="own")
     with_lists = peer_of(kit, name="lists", with_lists=True)
     assert Follower(kit, own).follow() == [3]
@@ -252,24 +250,52 @@ def test_what_only_a_list_says_is_passed_on_only_where_that_was_allowed(world: W
     assert (take_feedback(kit, own, "house", said), take_feedback(kit, with_lists, "house", said)) == (1, 2)
 
 
-def test_an_entry_goes_when_no_list_says_it_any_more_or_when_all_deny_it(world: World) -> None:
+def test_who_reads_lists_too_hears_whatever_changes_in_them(world: World) -> None:
     kit = world.kit
-    make_bank(kit, "house", 1, 2)
-    for number, name in ((1, "a"), (2, "b")):
-        only_lists_say(world, number)
-        list_says(world, number, kind="ncmec", key=name)
-    list_says(world, 1, kind="peer", key="c")
+    make_bank(kit)
+    list_says(kit, "ncmec", listed(1), listed(2))
+    list_says(kit, "peer", listed(1), listed(3))
     follower = Follower(kit, peer_of(kit, with_lists=True))
     assert follower.follow() == [1, 2]
     assert {entry.standing.labels for entry in read_page(kit, follower.key, "house", "", 10).entries} == {("A1",)}
-    tamper(
-        world.settings,
-        "UPDATE source_records SET withdrawn_at = changed_at WHERE key = 'a'",
-        "UPDATE source_records SET opinion = 'negative' WHERE key = 'b'",
-    )
-    with kit.store.begin() as tx:
-        tx.entries.touch([1, 2])
+
+    list_says(kit, "ncmec", delisted(1))
+    assert follower.follow() == [2], "only a peer says it now"
+    list_says(kit, "ncmec", listed(2, opinion=Opinion.NEGATIVE))
     assert follower.follow() == []
+    list_says(kit, "ncmec", listed(2), listed(3))
+    assert follower.follow() == [2, 3], "a list joins what only a peer has said"
+    list_says(kit, "stopncii", listed(2, opinion=Opinion.NEGATIVE))
+    follower.read()
+    assert len(follower.doubted) == 1, "lists disagree"
+    list_says(kit, "stopncii", delisted(2))
+    follower.read()
+    assert follower.doubted == set()
+    list_says(kit, "ncmec", listed(2))
+    assert follower.read().entries == (), "what is said again is no news"
+
+
+def test_what_had_to_be_erased_goes_everywhere(world: World) -> None:
+    kit = world.kit
+    make_bank(kit)
+    list_says(kit, "stopncii", listed(1), listed(2))
+    follower = Follower(kit, peer_of(kit, with_lists=True))
+    assert follower.follow() == [1, 2]
+    list_says(kit, "stopncii", delisted(1), forget=True)
+    page = follower.read()
+    assert (page.entries, len(page.gone)) == ((), 1)
+    assert sorted(follower.held.values()) == [2]
+
+
+def test_what_we_keep_of_a_list_that_is_removed_is_ours_to_share(world: World) -> None:
+    kit = world.kit
+    make_bank(kit)
+    exchange = list_says(kit, "list", listed(1))
+    follower = Follower(kit, peer_of(kit))
+    assert follower.follow() == []
+    with kit.store.begin() as tx:
+        tx.source_records.release(exchange, kit.clock(), 10, keep=True, forget=False)
+    assert follower.follow() == [1]
 
 
 def test_what_a_peer_calls_wrong_is_disputed_for_peers_until_it_says_otherwise_or_is_revoked(world: World) -> None:
