@@ -109,7 +109,7 @@ class SqlEntries:
     def touch(self, ids: Sequence[int]) -> None:
         """Give entries new change numbers: what is known about them has changed, and whoever follows has to hear it."""
         if ids:
-            first = self._advance(len(ids)) - len(ids) + 1
+            first = self.advance(len(ids)) - len(ids) + 1
             numbered = update(entries).where(entries.c.id == bindparam("one")).values(sequence=bindparam("number"))
             rows = [{"one": entry_id, "number": number} for number, entry_id in enumerate(ids, start=first)]
             self._connection.execute(numbered, rows)
