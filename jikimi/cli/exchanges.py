@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -158,6 +159,7 @@ def pull(
     """Pull an exchange now, whatever its time. Exit code 75 if another process does or the programme is away."""
     from jikimi.flows.sync import sync
 
+    signal.signal(signal.SIGTERM, _leave)
     with kit_of(data) as kit, progress() as bar:
         task = bar.add_task(name, total=None)
         done = sync(
@@ -198,6 +200,11 @@ def remove(
         write_json({"exchange": name, "records": meant.records, "entries": meant.entries, "kept": keep})
     else:
         say(f"{what}; removed")
+
+
+def _leave(_number: int, _frame: object) -> None:
+    """Let what is being done end in order."""
+    sys.exit(75)
 
 
 def _answers(data: Path | None) -> list[ExchangeAnswer]:

@@ -179,6 +179,11 @@ class SqlTx:
         return SqlCensus(self._connection)
 
     @cached_property
+    def peers(self) -> SqlPeers:
+        """Other services that read our banks."""
+        return SqlPeers(self._connection)
+
+    @cached_property
     def exchanges(self) -> SqlExchanges:
         """Where banks are filled from."""
         return SqlExchanges(self._connection)
@@ -187,11 +192,6 @@ class SqlTx:
     def source_records(self) -> SqlSourceRecords:
         """What programmes say."""
         return SqlSourceRecords(self._connection)
-
-    @cached_property
-    def peers(self) -> SqlPeers:
-        """Other services that read our banks."""
-        return SqlPeers(self._connection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

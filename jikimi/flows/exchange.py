@@ -49,6 +49,17 @@ class ExchangeView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VitalSign:
+    """How an exchange is. `age` is since the last success, or since it was added."""
+
+    name: str
+    age: timedelta
+    failures: int
+    health: Health
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
     """What removing an exchange means: its records, and the entries that nobody else says."""
 
@@ -173,6 +184,22 @@ def list_exchanges(kit: Kit) -> tuple[ExchangeView, ...]:
     with kit.store.read() as tx:
         counts = tx.exchanges.counts()
         return tuple(_view(kit, tx, exchange, counts) for exchange in tx.exchanges.all())
+
+
+def vital_signs(kit: Kit) -> tuple[VitalSign, ...]:
+    """How all exchanges are, without counting their records."""
+    now = kit.clock()
+    with kit.store.read() as tx:
+        return tuple(
+            VitalSign(
+                name=exchange.name,
+                age=now - (exchange.last_success_at or exchange.created_at),
+                failures=exchange.failures,
+                health=health_of(exchange, now),
+                error=exchange.last_error,
+            )
+            for exchange in tx.exchanges.all()
+        )
 
 
 def show_exchange(kit: Kit, name: str) -> ExchangeView:

@@ -91,11 +91,16 @@ def sync(
             pull.run()
             # 5. what vanished
             pull.finish(accept_withdrawals=accept_withdrawals)
-    except BaseException as error:
+    except Exception as error:
         # 6. what went wrong
         fault = _fault_of(exchange, error)
         _settle_failed(kit, exchange, fault)
         raise fault from error
+    except BaseException:
+        # 6. somebody wants this process to end, and the next one may go on at once
+        with kit.store.begin() as tx:
+            tx.exchanges.keep_turn(exchange, kit.clock())
+        raise
     # 6. it went well
     done = pull.synced
     _settle(kit, exchange, done)
@@ -107,6 +112,12 @@ def sync(
     drop_erased(kit)
     follow(kit)
     return done
+
+
+def due(kit: Kit) -> tuple[str, ...]:
+    """The exchanges whose time has come."""
+    with kit.store.read() as tx:
+        return tuple(exchange.name for exchange in tx.exchanges.due(kit.clock()))
 
 
 class _Pull:
@@ -314,12 +325,10 @@ def _settle_failed(kit: Kit, exchange: Exchange, fault: JikimiError) -> None:
         kit.log.error("exchange_not_settled", exchange=exchange.name, code=error.code)
 
 
-def _fault_of(exchange: Exchange, error: BaseException) -> JikimiError:
+def _fault_of(exchange: Exchange, error: Exception) -> JikimiError:
     """The error in our words. Those of a plug-in may hold anything, so that only its type is told."""
     if isinstance(error, JikimiError):
         return error
-    if not isinstance(error, Exception):
-        return Unavailable("exchange_interrupted", f"Pulling {exchange.name} was interrupted; it goes on from there.")
     return Broken(
         "exchange_connector_failed",
         f"The connector of {exchange.name} ({exchange.kind}) failed: {type(error).__name__}.",

@@ -1,4 +1,4 @@
-"""A list is pulled: into its bank, on from where it was, from its beginning when it must, and never emptied by mistake."""
+"""A list is pulled into its bank: on from where it was, from its beginning if it must; no mistake empties the bank."""
 
 from __future__ import annotations
 

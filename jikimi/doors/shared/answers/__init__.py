@@ -34,6 +34,7 @@ from jikimi.doors.shared.answers.scans import (
     ScanAnswer,
     SignalAnswer,
     SignalMatches,
+    StandingAnswer,
     match_answer,
     scan_answer,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "ScanAnswer",
     "SignalAnswer",
     "SignalMatches",
+    "StandingAnswer",
     "UserReportAnswer",
     "action_answer",
     "action_story_answer",
