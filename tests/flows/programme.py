@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import EntryPoint
 
-from jikimi.flows.exchange import add_exchange
-
 from jikimi.flows.bank import entries_of_file
+from jikimi.flows.exchange import add_exchange
 from jikimi.flows.index import follow
 from jikimi.flows.parcel import send
 from jikimi.flows.review import decide, take
