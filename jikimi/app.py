@@ -35,6 +35,7 @@ from jikimi.flows.evidence_key import rewrap, settle_key
 from jikimi.flows.expose import close_looks
 from jikimi.flows.index import follow, open_index, renew
 from jikimi.flows.once import forget
+from jikimi.flows.peer import wake
 from jikimi.flows.recheck import recheck, sweep
 from jikimi.flows.scan import RECHECK
 from jikimi.flows.session import forget_ended
@@ -47,6 +48,7 @@ from jikimi.plugs.blobs.objects import ObjectBlobs
 from jikimi.plugs.front_door import ask_front_door
 from jikimi.plugs.identity.client import ProviderSettings
 from jikimi.plugs.identity.proofs import Proofs
+from jikimi.plugs.peer_key import PeerKeyFile
 from jikimi.plugs.web.client import WebClient
 from jikimi.plugs.web.fetch import Fetcher
 from jikimi.plugs.web.wire import trusted
@@ -64,6 +66,7 @@ _STALE = timedelta(seconds=15)
 """An index that could not be compared with the database for so long is no longer trusted."""
 _RENEW_SECONDS = 5.0
 _JOBS_SECONDS = 2.0
+_WAKE_SECONDS = 15.0
 _LOOKS_SECONDS = 15.0
 _SWEEP_SECONDS = 3600.0
 _ENFORCE_SECONDS = 1.0
@@ -111,6 +114,7 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
                 ),
             ),
             sign_in=settings.sign_in,
+            peer_key=peer_key_of(settings),
             review=settings.review,
             exposure=settings.exposure,
             clock=_now,
@@ -155,6 +159,12 @@ def webhook_keys_of(settings: Settings) -> WebhookKeys:
     """Build what knows the keys that sign webhooks."""
     _make_folder(settings.data)
     return WebhookKeys(settings.webhook_keys, settings.data, secrets.token_bytes)
+
+
+def peer_key_of(settings: Settings) -> PeerKeyFile:
+    """Build what signs for peers."""
+    _make_folder(settings.data)
+    return PeerKeyFile(settings.peer_key, secrets.token_bytes)
 
 
 def _make_decoder(settings: Settings) -> Decoder:
@@ -210,6 +220,7 @@ class Service:
                 Task(name="totals", every=1.0, run=lambda: write_totals(kit)),
                 Task(name="canary", every=settings.canary_seconds, run=self._send_canary),
                 Task(name="jobs", every=_JOBS_SECONDS, run=lambda: run_due_jobs(kit, {RECHECK: recheck})),
+                Task(name="wake", every=_WAKE_SECONDS, run=lambda: wake(kit)),
                 Task(name="looks", every=_LOOKS_SECONDS, run=lambda: close_looks(kit)),
                 Task(name="renew", every=_RENEW_SECONDS, run=lambda: renew(kit)),
                 Task(name="forget", every=_SWEEP_SECONDS, run=lambda: forget(kit)),

@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     )
     hma_category: Category = Field(Category.OTHER, description="What banks hold that such programs make.")
     hma_on_match: OnMatch = Field(OnMatch.HOLD, description="What a match in one of these banks does to an upload.")
+    peer_key_file: Path | None = Field(
+        None,
+        description="File with the key that signs what peers get; empty: `peer.key` in the data folder, made at the "
+        "first use. Nodes of one installation share it.",
+    )
     outgoing_proxy: str = Field(
         "",
         description="http://name:port of the proxy to exchanges; empty: that of HTTPS_PROXY. NO_PROXY holds for both.",
@@ -284,6 +289,11 @@ class Settings(BaseSettings):
     def passphrase_file(self) -> Path | None:
         """Where the passphrase of the private evidence keys is, if they are locked."""
         return Path(self.evidence_passphrase_file) if self.evidence_passphrase_file else None
+
+    @property
+    def peer_key(self) -> Path:
+        """The file of the key that signs what peers get."""
+        return self.peer_key_file or self.data / "peer.key"
 
     @property
     def limits(self) -> Limits:

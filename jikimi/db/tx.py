@@ -26,6 +26,7 @@ from jikimi.db.hma import SqlContents
 from jikimi.db.jobs import SqlJobs
 from jikimi.db.keys import SqlKeys
 from jikimi.db.overview import SqlCensus
+from jikimi.db.peers import SqlPeers
 from jikimi.db.people import SqlPeople
 from jikimi.db.replies import SqlReplies
 from jikimi.db.review import SqlDecisions, SqlExposures, SqlNotes, SqlSkips
@@ -168,6 +169,11 @@ class SqlTx:
     def census(self) -> SqlCensus:
         """Counts over everything."""
         return SqlCensus(self._connection)
+
+    @cached_property
+    def peers(self) -> SqlPeers:
+        """Other services that read our banks."""
+        return SqlPeers(self._connection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

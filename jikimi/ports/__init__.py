@@ -20,6 +20,7 @@ from jikimi.ports.exchanges import Safe
 from jikimi.ports.hma import Contents
 from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Fetch, Fetched, Log, Tally, Totals
+from jikimi.ports.peers import PeerKey, Peers
 from jikimi.ports.people import Invitations, People, Questions, Sessions, SignInTries
 from jikimi.ports.records import (
     Added,
@@ -44,10 +45,10 @@ __all__ = [
     "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Contents",
     "Counters",
     "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Fetch", "Fetched", "Index",
-    "Invitations", "Jobs", "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "People",
-    "Prover", "Provider", "Questions", "Reader", "Renderer", "Replies", "Reply", "Safe", "Scans", "Sessions",
-    "SignInTries", "Signals", "Skips", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports",
-    "Vault", "Visit",
+    "Invitations", "Jobs", "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "PeerKey",
+    "Peers", "People", "Prover", "Provider", "Questions", "Reader", "Renderer", "Replies", "Reply", "Safe", "Scans",
+    "Sessions", "SignInTries", "Signals", "Skips", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx",
+    "UserReports", "Vault", "Visit",
 ]  # fmt: skip
 
 
@@ -66,6 +67,7 @@ class Kit:
     flood: FloodRule
     prover: Prover
     sign_in: SignInRules
+    peer_key: PeerKey
     review: ReviewRules
     exposure: ExposureRules
     clock: Callable[[], datetime]
