@@ -109,7 +109,7 @@ def look_up_file(
     names = list(wanted) if types is not None else [*wanted, *_further_digests(wanted)]
     found = _told(kit, matches, names, asking)
     if _PICTURE in wanted and not any(found.values()):
-        _check_compared(examination)  # 4
+        _check_compared(kit, examination)  # 4
     return {name: known for name, known in found.items() if known or name in wanted}
 
 
@@ -197,12 +197,12 @@ def _numbers(kit: Kit, match: Match, contents: Sequence[BankContent], *, all_: b
     return [content.id for content in contents if all_ or content.is_on(now)]
 
 
-def _check_compared(examination: Examination) -> None:
+def _check_compared(kit: Kit, examination: Examination) -> None:
     """Step 4: an animation of which some frames are missing has not been compared either."""
-    views = [seen.view for seen in examination.seen]
     if examination.faults:
         raise _not_compared(examination.faults)
-    if is_featureless(views, DEFAULT_QUALITY_FLOOR):
+    floors = [bank.policy.quality_floor for bank in kit.store.recent_banks() if bank.policy.enabled]
+    if is_featureless([seen.view for seen in examination.seen], max(floors, default=DEFAULT_QUALITY_FLOOR)):
         raise _not_compared([Reason.QUALITY_LOW])
 
 

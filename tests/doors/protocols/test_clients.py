@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -299,6 +300,32 @@ def test_entries_that_came_by_another_way_have_numbers(hma: Hma, bank: str) -> N
     assert hma.ask("PUT", path, json_={"note": "seen"}).body["note"] == "seen"
     assert hma.ask("DELETE", path).body == {"deleted": 1}
     assert hma.send("POST", "/m/lookup", {"photo": ("f", paint(34))}).body["pdq"] == {}
+
+
+def test_the_coin_is_tossed_for_look_ups_and_can_be_passed(hma: Hma, bank: str) -> None:
+    pdq = hma.send("POST", f"/c/bank/{bank}/content", {"photo": ("f", paint(35))}).body["signals"]["pdq"]
+    hma.ask("PUT", f"/c/bank/{bank}", json_={"enabled_ratio": 0.5})
+    heads = next(seed for seed in map(str, range(99)) if random.Random(seed).random() <= 0.5)
+    tails = next(seed for seed in map(str, range(99)) if random.Random(seed).random() > 0.5)
+    asked = f"/m/lookup?signal={pdq}&signal_type=pdq&seed="
+    assert bank in hma.ask("GET", asked + heads).body
+    assert hma.ask("GET", asked + tails).body == {}
+    assert bank in hma.ask("GET", asked + tails + "&bypass_coinflip=true").body
+    form = {"photo": ("f", paint(35))}
+    assert hma.send("POST", f"/m/lookup?seed={tails}", form).body == {"pdq": {}}
+    assert bank in hma.send("POST", f"/m/lookup?seed={tails}&bypass_coinflip=true", form).body["pdq"]
+    assert hma.send("POST", f"/m/lookup?seed={tails}&bypass_coinflip=True", form).body == {"pdq": {}}
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}])
+def test_no_page_in_a_browser_fills_banks_without_a_key(
+    hma: Hma, guarded: Hma, bank: str, headers: dict[str, str]
+) -> None:
+    form = {"photo": ("f", KNOWN)}
+    refused = hma.send("POST", f"/c/bank/{bank}/content", form, headers=headers)
+    assert (refused.status, set(refused.body)) == (403, {"message"})
+    assert hma.ask("GET", "/status", headers=headers).status == 200
+    assert guarded.send("POST", "/h/hash", form, key="scan", headers=headers).status == 200
 
 
 def test_one_connection_serves_many_calls(hma: Hma) -> None:
