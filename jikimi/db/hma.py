@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from jikimi.db.entries import SqlEntries
 from jikimi.db.schema import bank_content_entries as links
 from jikimi.db.schema import bank_contents as contents
 from jikimi.db.schema import entries, exchanges, holdings, source_records
@@ -129,11 +130,15 @@ class SqlContents:
         self._rouse(entry_ids)
 
     def _rouse(self, entry_ids: Collection[int]) -> None:
-        """Let entries sleep or wake as their contents say."""
+        """Let entries sleep or wake as their contents say; whoever follows the bank from elsewhere hears of it."""
         brought = self.of_entries(entry_ids)
+        changed = []
         for entry_id in entry_ids:
             until = asleep_until(brought.get(entry_id, ()))
-            self._connection.execute(update(entries).where(entries.c.id == entry_id).values(asleep_until=until))
+            is_other = entries.c.asleep_until.is_distinct_from(until)
+            moved = update(entries).where(entries.c.id == entry_id, is_other).values(asleep_until=until)
+            changed += [entry_id] * self._connection.execute(moved).rowcount
+        SqlEntries(self._connection).touch(changed)
 
 
 def _row_id(content_id: int) -> int:

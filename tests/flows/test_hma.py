@@ -175,6 +175,17 @@ def test_content_that_is_off_matches_nowhere(kit: Kit) -> None:
     assert len(look_up_signals(kit, [_ONE])[0]) == 1
 
 
+def test_whoever_follows_a_bank_hears_that_an_entry_sleeps(kit: Kit) -> None:
+    content = fill(kit, _ONE)
+    heard = []
+    for until in (OFF, OFF, ON):
+        alter_content(kit, _ACTOR, "B", content.id, note="n", disable_until=until)
+        with kit.store.read() as tx:
+            heard.append(tx.entries.sequence())
+    assert heard == [heard[0], heard[0], heard[0] + 1]
+    assert found(kit, _ONE) == [content.id]
+
+
 def test_content_is_off_until_its_time(world: World, kit: Kit) -> None:
     content = fill(kit, _ONE)
     until = int((world.clock() + timedelta(days=1)).timestamp())
