@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import random
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,7 +60,7 @@ class CoopClient:
 
 
 class RubyClient:
-    """The Ruby client: three seconds, retries on 408, 429 and 5xx, distances as whole numbers, 403 by its words."""
+    """The Ruby client: three seconds, retries on 408, 429 and 5xx, two types, whole distances, 403 by its words."""
 
     def __init__(self, hma: Hma) -> None:
         self._hma = hma
@@ -86,8 +85,8 @@ class RubyClient:
         assert answer.status == 200, answer.body
         return [
             (bank, match["bank_content_id"], int(match["distance"]))
-            for banks in answer.body.values()
-            for bank, matches in banks.items()
+            for type_ in ("pdq", "video_md5")
+            for bank, matches in answer.body.get(type_, {}).items()
             for match in matches
         ]
 
@@ -214,8 +213,8 @@ def test_the_ruby_client(hma: Hma) -> None:
     client.call("DELETE", "/c/bank/RUBY")
 
 
-def test_digests_of_ours_can_be_read_as_numbers_too(hma: Hma, bank: str) -> None:
-    """A picture whose md5 alone is banked is found, by a client that reads every distance as a number."""
+def test_a_picture_is_found_by_its_md5_where_a_client_looks(hma: Hma, bank: str) -> None:
+    """Lists name pictures by md5; this client reads `pdq` and `video_md5` only, and every distance as a number."""
     md5 = hma.send("POST", "/h/hash?types=md5", {"photo": ("f", OTHER)}).body["md5"]
     hma.ask("POST", f"/c/bank/{bank}/signal", json_={"video_md5": md5})
     found = RubyClient(hma).look_up(OTHER)
@@ -282,15 +281,15 @@ def test_the_port_of_its_own_has_nothing_else(hma: Hma) -> None:
 
 def test_a_new_picture_protects_uploads_too(hma: Hma, bank: str) -> None:
     """What such a program banks counts in our own API at once, as the settings say: hold."""
-    began = time.monotonic()
     hma.send("POST", f"/c/bank/{bank}/content", {"photo": ("f", paint(33))})
     answer = hma.server.ask("POST", "/v1/scan", key="scan", body=paint(33)).body
     assert (answer["verdict"], [match["bank"] for match in answer["matches"]]) == ("hold", [bank])
-    assert time.monotonic() - began < 3
 
 
 def test_entries_that_came_by_another_way_have_numbers(hma: Hma, bank: str) -> None:
-    hma.server.ask("POST", f"/v1/banks/{bank}/entries", key="banks", body=paint(34))
+    pdq = hma.send("POST", "/h/hash", {"photo": ("f", paint(34))}).body["pdq"]
+    entries = {"signals": [{"type": "pdq", "value": pdq}]}
+    assert hma.server.ask("POST", f"/v1/banks/{bank}/entries", key="banks", json_=entries).body["added"] == 1
     answer = hma.send("POST", "/m/lookup", {"photo": ("f", paint(34))}).body
     (match,) = answer["pdq"][bank]
     number = match["bank_content_id"]
