@@ -35,6 +35,7 @@ from jikimi.flows.evidence_key import rewrap, settle_key
 from jikimi.flows.expose import close_looks
 from jikimi.flows.index import follow, open_index, renew
 from jikimi.flows.once import forget
+from jikimi.flows.parcel import send as send_parcel
 from jikimi.flows.peer import wake
 from jikimi.flows.recheck import recheck, sweep
 from jikimi.flows.scan import RECHECK
@@ -42,7 +43,7 @@ from jikimi.flows.session import forget_ended
 from jikimi.flows.sync import due
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.ids import ENTROPY_BYTES, new_id
-from jikimi.model.job import ENFORCE
+from jikimi.model.job import ENFORCE, SHARE
 from jikimi.plugs.actions.keys import WebhookKeys
 from jikimi.plugs.actions.webhook import Webhook
 from jikimi.plugs.blobs.objects import ObjectBlobs
@@ -74,6 +75,7 @@ _LOOKS_SECONDS = 15.0
 _SWEEP_SECONDS = 3600.0
 _ENFORCE_SECONDS = 1.0
 _PULLS_SECONDS = 3.0
+_SHARES_SECONDS = 5.0
 _ENFORCERS = 6
 """Threads that may wait for the platform at once."""
 _KEY_SECONDS = 60.0
@@ -237,6 +239,7 @@ class Service:
                 Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),
                 *enforcers(kit),
                 Task(name="pulls", every=_PULLS_SECONDS, run=lambda: self._pulls.start(due(kit))),
+                Task(name="shares", every=_SHARES_SECONDS, run=lambda: run_due_jobs(kit, {SHARE: send_parcel})),
                 Task(name="orphans", every=_SWEEP_SECONDS, run=lambda: sweep_orphans(kit)),
                 Task(name="evidence_key", every=_KEY_SECONDS, run=lambda: settle_key(kit)),
                 Task(name="rewrap", every=_SWEEP_SECONDS, run=lambda: rewrap(kit)),

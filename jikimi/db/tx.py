@@ -33,6 +33,7 @@ from jikimi.db.replies import SqlReplies
 from jikimi.db.review import SqlDecisions, SqlExposures, SqlNotes, SqlSkips
 from jikimi.db.scans import SqlScans
 from jikimi.db.schema import clocks
+from jikimi.db.shares import SqlShares
 from jikimi.db.signin import SqlInvitations, SqlQuestions, SqlSessions, SqlTries
 from jikimi.db.source_records import SqlSourceRecords
 from jikimi.db.user_reports import SqlUserReports
@@ -161,6 +162,11 @@ class SqlTx:
     def appeals(self) -> SqlAppeals:
         """Appeals against decisions."""
         return SqlAppeals(self._connection)
+
+    @cached_property
+    def shares(self) -> SqlShares:
+        """What is given back to exchanges."""
+        return SqlShares(self._connection)
 
     @cached_property
     def contents(self) -> SqlContents:

@@ -39,6 +39,7 @@ from jikimi.ports.records import (
     Tx,
 )
 from jikimi.ports.review import Decisions, Exposures, Notes, Skips, UserReports
+from jikimi.ports.sharing import Shares
 from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, Provider, Visit
 
 __all__ = [
@@ -46,7 +47,7 @@ __all__ = [
     "Contents", "Counters", "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exchanges", "Exposures",
     "Fetch", "Fetched", "Index", "Invitations", "Jobs", "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes",
     "Passkeys", "Passwords", "PeerKey", "Peers", "People", "Prover", "Provider", "Questions", "Reader", "Renderer",
-    "Replies", "Reply", "Safe", "Scans", "Sessions", "SignInTries", "Signals", "Skips", "Snapshots",
+    "Replies", "Reply", "Safe", "Scans", "Sessions", "Shares", "SignInTries", "Signals", "Skips", "Snapshots",
     "SourceRecords", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports", "Vault", "Visit",
 ]  # fmt: skip
 
