@@ -136,7 +136,7 @@ class SqlContents:
         self._rouse(entry_ids)
 
     def _rouse(self, entry_ids: Collection[int]) -> None:
-        """Let entries sleep or wake as their contents say."""
+        """Let entries sleep or wake as their contents say; whoever follows the bank from elsewhere hears of it."""
         brought = self.of_entries(entry_ids)
         changed: list[int] = []
         for entry_id in entry_ids:
