@@ -19,7 +19,7 @@ from jikimi.model.media import Reason
 
 if TYPE_CHECKING:
     from jikimi.doors.shared.answers import ScanAnswer
-    from jikimi.flows.scan import Examination
+    from jikimi.model.scan import Examination
     from jikimi.ports import Kit, Reader
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, or folders with everything in them.")]

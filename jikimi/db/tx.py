@@ -25,6 +25,7 @@ from jikimi.db.engine import WRITES, open_engine
 from jikimi.db.entries import SqlEntries
 from jikimi.db.evidence import SqlEvidence
 from jikimi.db.jobs import SqlJobs
+from jikimi.db.kept import SqlKept
 from jikimi.db.keys import SqlKeys
 from jikimi.db.overview import SqlCensus
 from jikimi.db.people import SqlPeople
@@ -158,6 +159,11 @@ class SqlTx:
     def appeals(self) -> SqlAppeals:
         """Appeals against decisions."""
         return SqlAppeals(self._connection)
+
+    @cached_property
+    def kept(self) -> SqlKept:
+        """Signals of recent uploads."""
+        return SqlKept(self._connection)
 
     @cached_property
     def census(self) -> SqlCensus:

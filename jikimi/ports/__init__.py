@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from jikimi.model.decision import ReviewRules
 from jikimi.model.exposure import ExposureRules
@@ -16,7 +16,8 @@ from jikimi.model.match import FloodRule
 from jikimi.model.signin import SignInRules
 from jikimi.ports.enforcement import ActionRunner, Actions, Appeals
 from jikimi.ports.evidence import Evidence, EvidenceKeys, Renderer, Vault
-from jikimi.ports.matching import Decoder, Index, Newer, Reader, Signals, Snapshots
+from jikimi.ports.look_back import Kept, KeptBuffer
+from jikimi.ports.matching import Decoder, Followed, Index, Newer, Reader, Signals, Snapshots
 from jikimi.ports.outside import Blobs, Log, Tally, Totals
 from jikimi.ports.people import Invitations, People, Questions, Sessions, SignInTries
 from jikimi.ports.records import (
@@ -40,10 +41,11 @@ from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, 
 
 __all__ = [
     "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Counters",
-    "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Index", "Invitations", "Jobs",
-    "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "People", "Prover", "Provider",
-    "Questions", "Reader", "Renderer", "Replies", "Reply", "Scans", "Sessions", "SignInTries", "Signals", "Skips",
-    "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports", "Vault", "Visit",
+    "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Followed", "Index", "Invitations",
+    "Jobs", "Kept", "KeptBuffer", "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords",
+    "People", "Prover", "Provider", "Questions", "Reader", "Renderer", "Replies", "Reply", "Scans", "Sessions",
+    "SignInTries", "Signals", "Skips", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports",
+    "Vault", "Visit",
 ]  # fmt: skip
 
 
@@ -58,6 +60,12 @@ class Kit:
     renderer: Renderer
     index: Index
     snapshots: Snapshots
+    kept: KeptBuffer
+    recent: Index
+    """What is kept of uploads, searchable; opened by whoever looks back."""
+    recent_snapshots: Snapshots
+    look_back: timedelta
+    """How long signals of uploads are kept; zero is off."""
     tally: Tally
     flood: FloodRule
     prover: Prover

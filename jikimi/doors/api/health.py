@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse
 
 from jikimi.doors.shared.auth import authorised
 from jikimi.flows.enforce import outbox
+from jikimi.flows.kept import standing
 from jikimi.model.action import ActionState
 from jikimi.model.errors import JikimiError
 from jikimi.model.people import Scope
@@ -25,6 +26,9 @@ EVENTS = (
     "task_failed",
     "evidence_unsealed",
     "action_dead",
+    "look_back_found",
+    "look_back_cut",
+    "signals_not_kept",
 )
 """What operators should hear of; each is a metric from the start, so that an alarm can be set on it."""
 
@@ -95,6 +99,7 @@ class _Collector(Collector):
         yield CounterMetricFamily("jikimi_decoder_restarts", "Decoders that had to be started anew.", decoder.restarts)
         yield from self._jobs()
         yield from self._actions()
+        yield from self._look_back()
 
     def _jobs(self) -> Iterator[Metric]:
         jobs = GaugeMetricFamily("jikimi_jobs", "Jobs by state.", labels=["state"])
@@ -106,6 +111,16 @@ class _Collector(Collector):
         for state in ("waiting", "dead"):
             jobs.add_metric([state], counts.get(state, 0))
         yield jobs
+
+    def _look_back(self) -> Iterator[Metric]:
+        if not self._kit.look_back:
+            return
+        try:
+            now = standing(self._kit)
+        except JikimiError:
+            return
+        yield GaugeMetricFamily("jikimi_kept_uploads", "Uploads whose signals are kept, about.", now.kept)
+        yield GaugeMetricFamily("jikimi_look_back_behind", "Changes of entries not looked back yet.", now.behind)
 
     def _actions(self) -> Iterator[Metric]:
         actions = GaugeMetricFamily("jikimi_actions", "Actions by state.", labels=["state"])
