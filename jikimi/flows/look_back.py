@@ -19,7 +19,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from operator import attrgetter
 
 from jikimi.flows.index import follow, uploads_in
 from jikimi.flows.kept import near
@@ -88,7 +87,7 @@ def _look(kit: Kit, news: News) -> int:
     found = 0
     while some := list(islice(findings, _FINDINGS_A_SLICE)):
         with kit.store.begin() as tx:
-            found += sum(_store(kit, tx, finding) for finding in some)  # 5
+            found += sum(_store(kit, tx, news, finding) for finding in some)  # 5
     with kit.store.begin() as tx:
         if tx.kept.looked() == news.before:  # 6
             tx.kept.look(news.after)
@@ -176,7 +175,7 @@ def judged(kit: Kit, news: News, proposed: Collection[int]) -> Iterator[Finding]
                 yield Finding(kept=kept, verdict=found_later(verdict), entries=new)
 
 
-def _store(kit: Kit, tx: Tx, finding: Finding) -> bool:
+def _store(kit: Kit, tx: Tx, news: News, finding: Finding) -> bool:
     """Step 5; false if the upload is known to all of these entries already."""
     kept, content = finding.kept, finding.kept.examination.content
     new = finding.entries - tx.scans.entries_of(kept.upload, content.sha256)
@@ -191,16 +190,17 @@ def _store(kit: Kit, tx: Tx, finding: Finding) -> bool:
         signals=kept.examination.signals,
         rechecked_at=now,
     )
-    answer = file_scan(kit, tx, answer, None, verb="look_back", also=_why(tx, kept, new, now))
+    answer = file_scan(kit, tx, answer, None, verb="look_back", also=_why(tx, news, kept, new, now))
     tx.scans.add(answer)
     kit.tally.note("look_back_found")
     return True
 
 
-def _why(tx: Tx, kept: KeptUpload, new: Collection[int], now: datetime) -> Detail:
+def _why(tx: Tx, news: News, kept: KeptUpload, new: frozenset[int], now: datetime) -> Detail:
     """What the record says beside the usual: when it was uploaded, and which entries came when."""
-    entries = tx.entries.live(new, now).values()
+    entries = {**news.entries, **tx.entries.live(new - news.entries.keys(), now)}
+    came = [entries[id_] for id_ in sorted(new) if id_ in entries]
     return {
         "received_at": kept.upload.received_at.isoformat(),
-        "entries": [f"{entry.id} {entry.added_at.isoformat()}" for entry in sorted(entries, key=attrgetter("id"))],
+        "entries": [f"{entry.id} {entry.added_at.isoformat()}" for entry in came],
     }
