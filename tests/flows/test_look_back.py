@@ -23,12 +23,15 @@ from jikimi.model.errors import Broken, Unavailable
 from jikimi.model.ids import JobId
 from jikimi.model.job import Job
 from jikimi.model.match import Disposition, FloodRule, Ground
+from jikimi.model.people import Role
 from jikimi.model.scan import Scan, Upload
 from jikimi.model.signal import Signal
 from jikimi.ports import Kit
 from tests.conftest import World, bridge, open_world
+from tests.flows.staff import hire
 from tests.flows.story import OPERATOR, audit_of, make_bank, tamper, upload
 from tests.flows.test_index_follow import another_node
+from tests.flows.test_review import actions_of, case_of, decided
 
 KNOWN, OTHER, THIRD = paint(1), paint(2), paint(3)
 COPY = alter(KNOWN)
@@ -461,3 +464,17 @@ def test_what_waits_is_written_down_when_a_process_ends_in_order(settings: Setti
         upload(world.kit, COPY)
     with open_world(settings) as world:
         assert kept_in(world.kit) == 1
+
+
+def test_what_was_decided_happens_to_what_is_found_and_not_twice_to_the_same_upload(kit: Kit) -> None:
+    upload(kit, KNOWN, name="post/0")
+    add(kit, "known", KNOWN)
+    case = case_of(kit, name="post/1")
+    decided(kit, hire(kit, Role.REVIEWER), case)
+    assert looked_back(kit) == 1
+    assert [action.targets[0].content_id for action in actions_of(kit, case)] == ["post/1", "post/0"]
+    # Another list knows both by now. Nothing is left to be done to them.
+    make_bank(kit, "second", KNOWN, category=Category.OTHER)
+    assert looked_back(kit) == 2
+    assert len(actions_of(kit, case)) == 2
+    assert {scan.case_id for scan in scans_in(kit)} == {case.id}
