@@ -40,8 +40,9 @@ _UPLOADS_A_TURN = 2000
 _UPLOADS_A_READ = 200
 _FINDINGS_A_SLICE = 50
 """Stored in one transaction: uploads that are held have to wait for it."""
-_MOST = MOST_HITS << 8
-"""Pictures that are proposed for one entry, by day and quality, before looking back says that there are more."""
+_MOST = MOST_HITS << 12
+"""Values that are proposed for one entry, by day and quality, before looking back says that there may be more: at least
+65 536 pictures, in up to eight positions each."""
 _LEASE = timedelta(seconds=20)
 
 

@@ -56,8 +56,11 @@ def shelf_of(received_at: datetime, quality: int | None) -> int:
 
 
 def shelves(first: datetime, last: datetime, floor: int) -> Iterator[int]:
-    """All places of these days with signals of at least this quality; digests are among them."""
-    for day in range(first.astimezone(UTC).toordinal(), last.astimezone(UTC).toordinal() + 1):
+    """All places of these days with signals of at least this quality; digests are among them.
+
+    The day after the last is one of them: another node's clock may be ahead.
+    """
+    for day in range(first.astimezone(UTC).toordinal(), last.astimezone(UTC).toordinal() + 2):
         yield from range(day * _QUALITIES + floor, day * _QUALITIES + _BEST + 1)
         yield day * _QUALITIES + _UNKNOWN
 

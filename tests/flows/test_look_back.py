@@ -15,17 +15,18 @@ from jikimi.engine.pattern import alter, paint
 from jikimi.flows.account import tell_case, verify_audit
 from jikimi.flows.bank import add_entries, change_bank, entries_of_file, show_bank, withdraw_entry
 from jikimi.flows.index import follow, publish, uploads_in
-from jikimi.flows.kept import expire, forget_signals, renew_recent, standing, write_kept
+from jikimi.flows.kept import expire, forget_signals, near, renew_recent, standing, write_kept
 from jikimi.flows.look_back import LOOK_BACK, look_back
 from jikimi.flows.scan import examine, scan
 from jikimi.model.bank import Category, NewEntry, OnMatch
 from jikimi.model.errors import Broken, Unavailable
 from jikimi.model.ids import JobId
 from jikimi.model.job import Job
+from jikimi.model.look_back import shelves, upload_at
 from jikimi.model.match import Disposition, FloodRule, Ground
 from jikimi.model.people import Role
 from jikimi.model.scan import Scan, Upload
-from jikimi.model.signal import Signal
+from jikimi.model.signal import MOST_HITS, Signal
 from jikimi.ports import Kit
 from tests.conftest import World, bridge, open_world
 from tests.flows.staff import hire
@@ -478,3 +479,15 @@ def test_what_was_decided_happens_to_what_is_found_and_not_twice_to_the_same_upl
     assert looked_back(kit) == 2
     assert len(actions_of(kit, case)) == 2
     assert {scan.case_id for scan in scans_in(kit)} == {case.id}
+
+
+def test_more_than_is_looked_at_is_never_cut_off_in_silence(world: World, kit: Kit) -> None:
+    for number in range(40):
+        upload(kit, KNOWN, name=f"post/{number}")
+    write_kept(kit)
+    radii = dict.fromkeys(shelves(world.clock.now, world.clock.now, 0), 31)
+    signals = [pdq_of(kit, KNOWN), pdq_of(kit, OTHER)]
+    (found, nothing), cut = near(kit, signals, radii, MOST_HITS)
+    assert (len(found), nothing, cut) == (40, [], 1)
+    (found, _), cut = near(kit, signals, radii)
+    assert (len({upload_at(hit.entry_id) for hit in found}), cut) == (40, 0)
