@@ -38,8 +38,10 @@ from jikimi.flows.index import follow, open_index, renew, uploads_in
 from jikimi.flows.kept import expire, write_kept
 from jikimi.flows.look_back import look_back
 from jikimi.flows.once import forget
+from jikimi.flows.peer import wake
 from jikimi.flows.recheck import recheck, sweep
 from jikimi.flows.scan import RECHECK
+from jikimi.flows.session import forget_ended
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.ids import ENTROPY_BYTES, new_id
 from jikimi.model.job import ENFORCE
@@ -49,8 +51,13 @@ from jikimi.plugs.blobs.objects import ObjectBlobs
 from jikimi.plugs.front_door import ask_front_door
 from jikimi.plugs.identity.client import ProviderSettings
 from jikimi.plugs.identity.proofs import Proofs
+from jikimi.plugs.peer_key import PeerKeyFile
+from jikimi.plugs.web.client import WebClient
+from jikimi.plugs.web.fetch import Fetcher
+from jikimi.plugs.web.wire import trusted
 from jikimi.ports import Kit, Log, Reader
 from jikimi.vault.keys import KeyFolder
+from jikimi.vault.safe import KeySafe
 from jikimi.vault.seal import Vault
 from jikimi.worker import Task, Worker, run_due_jobs
 
@@ -62,6 +69,7 @@ _STALE = timedelta(seconds=15)
 """An index that could not be compared with the database for so long is no longer trusted."""
 _RENEW_SECONDS = 5.0
 _JOBS_SECONDS = 2.0
+_WAKE_SECONDS = 15.0
 _LOOKS_SECONDS = 15.0
 _SWEEP_SECONDS = 3600.0
 _LOOK_BACK_SECONDS = 1.0
@@ -116,12 +124,15 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
                 ),
             ),
             sign_in=settings.sign_in,
+            peer_key=peer_key_of(settings),
             review=settings.review,
             exposure=settings.exposure,
             clock=_now,
             ids=lambda prefix: new_id(prefix, _now(), secrets.token_bytes(ENTROPY_BYTES)),
             entropy=secrets.token_bytes,
             log=log or make_log(settings),
+            safe=KeySafe(settings.secrets_key, secrets.token_bytes),
+            fetch=fetcher_of(settings),
             platform=webhook_of(settings),
         )
         stack.callback(write_totals, kit)
@@ -129,6 +140,18 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
         with suppress(JikimiError):  # a node that cannot keep a key still checks uploads; the task says what is wrong
             settle_key(kit)
         yield kit
+
+
+def web_for(settings: Settings, hosts: frozenset[str]) -> WebClient:
+    """Build what asks a programme: HTTP that reaches these hosts only."""
+    return WebClient(hosts, trust=trusted(settings.outgoing_ca_file), clock=_now, proxy=settings.outgoing_proxy)
+
+
+def fetcher_of(settings: Settings) -> Fetcher | None:
+    """Build what fetches a picture by its address; nothing where no host is allowed."""
+    if not settings.hma_url_hosts:
+        return None
+    return Fetcher(settings.hma_url_hosts, most=settings.limits.max_bytes, trust=trusted(settings.outgoing_ca_file))
 
 
 def webhook_of(settings: Settings) -> Webhook | None:
@@ -147,6 +170,12 @@ def webhook_keys_of(settings: Settings) -> WebhookKeys:
     """Build what knows the keys that sign webhooks."""
     _make_folder(settings.data)
     return WebhookKeys(settings.webhook_keys, settings.data, secrets.token_bytes)
+
+
+def peer_key_of(settings: Settings) -> PeerKeyFile:
+    """Build what signs for peers."""
+    _make_folder(settings.data)
+    return PeerKeyFile(settings.peer_key, secrets.token_bytes)
 
 
 def _make_decoder(settings: Settings) -> Decoder:
@@ -169,10 +198,10 @@ class _Vitals:
 class Service:
     """A running service: the front door with the worker behind it."""
 
-    def __init__(self, settings: Settings, kit: Kit, listening: socket.socket) -> None:
+    def __init__(self, settings: Settings, kit: Kit, listening: socket.socket, *more: socket.socket) -> None:
         self._settings = settings
         self._kit = kit
-        self._listening = listening
+        self._listening = (listening, *more)
         self._vitals = _Vitals(followed_at=kit.clock())
         self._canary: Canary | None = None
         self.address = _address(listening)
@@ -181,10 +210,13 @@ class Service:
 
         from jikimi.doors.api.app import build_api
         from jikimi.doors.desk.app import beside, build_desk
+        from jikimi.doors.protocols.hma.app import beside_hma, build_hma
 
+        ours = beside(build_desk(kit), build_api(kit, self.problems, VERSION))
+        hma = build_hma(kit, settings.hma, self.problems)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                beside(build_desk(kit), build_api(kit, self.problems, VERSION)),
+                beside_hma(hma, ours, port=settings.hma_port, prefix=settings.hma_prefix),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -202,9 +234,11 @@ class Service:
                 Task(name="expire", every=_EXPIRE_SECONDS, run=lambda: expire(kit)),
                 Task(name="canary", every=settings.canary_seconds, run=self._send_canary),
                 Task(name="jobs", every=_JOBS_SECONDS, run=lambda: run_due_jobs(kit, {RECHECK: recheck})),
+                Task(name="wake", every=_WAKE_SECONDS, run=lambda: wake(kit)),
                 Task(name="looks", every=_LOOKS_SECONDS, run=lambda: close_looks(kit)),
                 Task(name="renew", every=_RENEW_SECONDS, run=lambda: renew(kit)),
                 Task(name="forget", every=_SWEEP_SECONDS, run=lambda: forget(kit)),
+                Task(name="sessions", every=_SWEEP_SECONDS, run=lambda: forget_ended(kit)),
                 Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),
                 *enforcers(kit),
                 Task(name="orphans", every=_SWEEP_SECONDS, run=lambda: sweep_orphans(kit)),
@@ -222,7 +256,7 @@ class Service:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _leave)
         try:
-            self._server.run(sockets=[self._listening])
+            self._server.run(sockets=list(self._listening))
         except SystemExit:
             self._kit.log.info("stopped")
         finally:
@@ -266,7 +300,7 @@ def enforcers(kit: Kit) -> list[Task]:
     ]
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, setting: str = "--port") -> socket.socket:
     """Take the address to serve on; `Refused` if somebody else has it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
@@ -277,9 +311,19 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise Refused(
-            "address_taken", f"{host}:{port} cannot be listened on ({error.strerror}); choose another with --port."
+            "address_taken", f"{host}:{port} cannot be listened on ({error.strerror}); choose another with {setting}."
         ) from error
     return listening
+
+
+@contextmanager
+def listen_for_hma(settings: Settings) -> Iterator[tuple[socket.socket, ...]]:
+    """Take the port for programs written for HMA, if they have one."""
+    if not settings.hma_port:
+        yield ()
+        return
+    with listen(settings.host, settings.hma_port, "hma_port") as listening:
+        yield (listening,)
 
 
 class _LineLogger(structlog.PrintLogger):

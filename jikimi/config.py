@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Literal, Self
@@ -11,16 +12,20 @@ from urllib.parse import urlsplit
 from pydantic import Field, PositiveFloat, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from jikimi.model.bank import Category, OnMatch
 from jikimi.model.case import Targets
 from jikimi.model.decision import ReviewRules, TwoPerson
 from jikimi.model.errors import Refused
 from jikimi.model.exposure import ExposureRules
+from jikimi.model.hma import HmaRules
 from jikimi.model.match import FloodRule
 from jikimi.model.media import Limits
 from jikimi.model.signin import SignInRules
 
 FILE_NAME = "jikimi.toml"
 _MIB = 1024 * 1024
+_PREFIX = re.compile(r"(/[A-Za-z0-9_-]+)+")
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -93,6 +98,40 @@ class Settings(BaseSettings):
         "a line. Empty: `webhook.keys` in the data folder, made at the first use.",
     )
     webhook_timeout_seconds: float = Field(10.0, gt=0, le=60, description="Time for one answer of the platform.")
+    hma_port: int = Field(
+        0, ge=0, le=65535, description="Port on which programs written for HMA are answered; 0: on none of their own."
+    )
+    hma_prefix: str = Field(
+        "", description="Path, such as /hma, below which they are answered on `port`; empty: not there."
+    )
+    hma_key: Literal["required", "none"] = Field(
+        "required", description="Whether they have to show a key (`Authorization: Bearer jk_…`). Many cannot."
+    )
+    hma_open: bool = Field(
+        False, description="true lets hma_key be none on an address that other machines reach: guard it otherwise."
+    )
+    hma_category: Category = Field(Category.OTHER, description="What banks hold that such programs make.")
+    hma_on_match: OnMatch = Field(OnMatch.HOLD, description="What a match in one of these banks does to an upload.")
+    peer_key_file: Path | None = Field(
+        None,
+        description="File with the key that signs what peers get; empty: `peer.key` in the data folder, made at the "
+        "first use. Nodes of one installation share it.",
+    )
+    outgoing_proxy: str = Field(
+        "",
+        description="http://name:port of the proxy to exchanges; empty: that of HTTPS_PROXY. NO_PROXY holds for both.",
+    )
+    outgoing_ca_file: Path | None = Field(
+        None, description="File with certificates (PEM) of more authorities that exchanges may be certified by."
+    )
+    secrets_key_file: Path | None = Field(
+        None,
+        description="File with the key that seals exchanges' credentials; empty: `secrets.key` in the data folder, "
+        "made at the first use. Nodes of one database need the same one.",
+    )
+    hma_url_hosts: tuple[str, ...] = Field(
+        (), description="Hosts, with all below them, whose pictures may be hashed by address. Empty: none are fetched."
+    )
     lease_minutes: float = Field(
         10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."
     )
@@ -129,6 +168,20 @@ class Settings(BaseSettings):
         if value and not (is_plain and (parts.scheme == "https" or is_local)):
             raise ValueError("write https://name or https://name:port, without a path (http only for localhost)")
         return value
+
+    @field_validator("outgoing_proxy")
+    @classmethod
+    def _proxy(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+            raise ValueError("write http://name:port or https://name:port")
+        return value
+
+    @field_validator("hma_url_hosts")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_HOST.fullmatch(name) for name in value):
+            raise ValueError("write names of hosts, such as pictures.example.org, without http:// or *")
+        return tuple(name.lower() for name in value)
 
     @model_validator(mode="after")
     def _provider(self) -> Self:
@@ -174,6 +227,37 @@ class Settings(BaseSettings):
             raise ValueError("has to be https; webhook_plain_http allows http")
         return url
 
+    @field_validator("hma_prefix")
+    @classmethod
+    def _is_free(cls, prefix: str) -> str:
+        if prefix and (not _PREFIX.fullmatch(prefix) or prefix.split("/")[1] in ("desk", "v1")):
+            raise ValueError("is a path such as /hma, outside of /desk and /v1, that does not end in /")
+        return prefix
+
+    @field_validator("hma_category")
+    @classmethod
+    def _is_harm(cls, category: Category) -> Category:
+        if category in (Category.ALLOW, Category.CANARY):
+            raise ValueError("is a kind of harm; what is harmless is not told apart by programs written for HMA")
+        return category
+
+    @model_validator(mode="after")
+    def _hma_is_guarded(self) -> Self:
+        is_served = bool(self.hma_port or self.hma_prefix)
+        if is_served and self.hma_key == "none" and self.host not in _LOOPBACK and not self.hma_open:
+            raise ValueError(
+                f"hma_key none lets everybody who reaches {self.host} change banks; listen on 127.0.0.1, ask for keys, "
+                "or say hma_open = true if something else keeps strangers away"
+            )
+        if self.hma_port and self.hma_port == self.port:
+            raise ValueError("hma_port and port are two ports; use hma_prefix for one")
+        return self
+
+    @property
+    def hma(self) -> HmaRules:
+        """What holds for programs written for HMA."""
+        return HmaRules(needs_key=self.hma_key == "required", category=self.hma_category, on_match=self.hma_on_match)
+
     @property
     def database(self) -> str:
         """The address of the database."""
@@ -204,9 +288,19 @@ class Settings(BaseSettings):
         return Path(self.evidence_folder) if self.evidence_folder else self.data / "keys"
 
     @property
+    def secrets_key(self) -> Path:
+        """The file of the key that seals credentials."""
+        return self.secrets_key_file or self.data / "secrets.key"
+
+    @property
     def passphrase_file(self) -> Path | None:
         """Where the passphrase of the private evidence keys is, if they are locked."""
         return Path(self.evidence_passphrase_file) if self.evidence_passphrase_file else None
+
+    @property
+    def peer_key(self) -> Path:
+        """The file of the key that signs what peers get."""
+        return self.peer_key_file or self.data / "peer.key"
 
     @property
     def limits(self) -> Limits:

@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from jikimi.cli import actions, banks, evidence, files, people, records, service
+from jikimi.cli import actions, banks, evidence, files, peers, people, records, service
 from jikimi.cli.terminal import complain
 from jikimi.model.errors import Broken, JikimiError, Unavailable
 
@@ -31,6 +31,7 @@ records.attach(app)
 actions.attach(app)
 people.attach(app)
 evidence.attach(app)
+peers.attach(app)
 
 
 def main() -> None:

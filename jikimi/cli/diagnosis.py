@@ -7,6 +7,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from secrets import token_bytes
 
 from jikimi.app import VERSION, open_kit
 from jikimi.config import Settings
@@ -21,6 +22,7 @@ from jikimi.flows.evidence_key import key_states
 from jikimi.model.action import ActionState
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.ports import Kit
+from jikimi.vault.safe import KeySafe
 
 _FREE_BYTES = 1024**3
 
@@ -36,7 +38,7 @@ class Finding:
 
 def examine_installation(settings: Settings) -> list[Finding]:
     """Run all checks."""
-    findings = [*_machine(settings), _folder(settings)]
+    findings = [*_machine(settings), _folder(settings), *_secrets_key(settings)]
     try:
         with open_kit(settings) as kit:
             findings += _records(kit)
@@ -92,6 +94,17 @@ def _folder(settings: Settings) -> Finding:
     if free < _FREE_BYTES:
         return Finding(check="data folder", ok=False, finding=f"{folder}: only {free // 1024**2} MiB are free")
     return Finding(check="data folder", ok=True, finding=f"{folder}, {free // 1024**3} GiB free")
+
+
+def _secrets_key(settings: Settings) -> Iterator[Finding]:
+    """Told only once there is a key: the first credential makes it."""
+    safe = KeySafe(settings.secrets_key, token_bytes)
+    if not safe.file.exists():
+        return
+    finding = f"{safe.file}; keep a copy: without it credentials have to be entered again"
+    if not safe.is_private:
+        finding = f"{safe.file} can be read by others: chmod 600"
+    yield Finding(check="secrets key", ok=safe.is_private, finding=finding)
 
 
 def _records(kit: Kit) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
 
 from jikimi.db.columns import UtcTime
 from jikimi.db.schema import clocks, entries, holdings, source_records, tombstones
@@ -103,6 +103,26 @@ class SqlEntries:
                 some = ids[start : start + _IDS_A_QUERY]
                 self._connection.execute(delete(tombstones).where(tombstones.c.entry_id.in_(some)))
             self._connection.execute(insert(tombstones), rows)
+
+    def touch(self, ids: Sequence[int]) -> None:
+        """Give entries new change numbers: what is known about them has changed, and whoever follows has to hear it."""
+        if ids:
+            first = self._advance(len(ids)) - len(ids) + 1
+            numbered = update(entries).where(entries.c.id == bindparam("one")).values(sequence=bindparam("number"))
+            rows = [{"one": entry_id, "number": number} for number, entry_id in enumerate(ids, start=first)]
+            self._connection.execute(numbered, rows)
+
+    def woken(self, now: datetime, limit: int) -> tuple[int, ...]:
+        """Entries whose sleep is over, and that nobody has been told of yet."""
+        over = entries.c.asleep_until <= now
+        return tuple(self._connection.execute(select(entries.c.id).where(over).limit(limit)).scalars())
+
+    def wake(self, ids: Sequence[int]) -> None:
+        """Write down that entries are awake: a change like every other."""
+        for start in range(0, len(ids), _IDS_A_QUERY):
+            some = ids[start : start + _IDS_A_QUERY]
+            self._connection.execute(update(entries).where(entries.c.id.in_(some)).values(asleep_until=None))
+        self.touch(ids)
 
     def get(self, entry_id: int) -> BankEntry | None:
         """One entry, withdrawn ones too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from jikimi.db.schema import invitations, questions, sessions, sign_in_tries
 from jikimi.model.ids import PersonId
@@ -53,6 +53,11 @@ class SqlSessions:
         live = update(sessions).where(sessions.c.person_id == person_id, sessions.c.ended_at.is_(None))
         return self._connection.execute(live.values(ended_at=at)).rowcount
 
+    def purge(self, ended_before: datetime, seen_before: datetime) -> int:
+        """Forget sessions that were ended, or used last, before these times; how many there were."""
+        old = or_(sessions.c.ended_at < ended_before, sessions.c.seen_at < seen_before)
+        return self._connection.execute(delete(sessions).where(old)).rowcount
+
 
 class SqlInvitations:
     """One-time links in the database."""
@@ -78,6 +83,11 @@ class SqlInvitations:
         """Links that can still be used, oldest first."""
         found = select(invitations).where(invitations.c.used_at.is_(None), invitations.c.expires_at > now)
         return tuple(_invitation(row) for row in self._connection.execute(found.order_by(invitations.c.made_at)))
+
+    def purge(self, before: datetime) -> int:
+        """Forget links that were used, or could be used last, before a time; how many there were."""
+        old = or_(invitations.c.used_at < before, invitations.c.expires_at < before)
+        return self._connection.execute(delete(invitations).where(old)).rowcount
 
 
 class SqlQuestions:

@@ -10,8 +10,6 @@ from pathlib import Path
 from threading import Lock
 from time import monotonic
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -24,10 +22,12 @@ from jikimi.db.enforcement import SqlActions, SqlAppeals
 from jikimi.db.engine import WRITES, open_engine
 from jikimi.db.entries import SqlEntries
 from jikimi.db.evidence import SqlEvidence
+from jikimi.db.hma import SqlContents
 from jikimi.db.jobs import SqlJobs
 from jikimi.db.kept import SqlKept
 from jikimi.db.keys import SqlKeys
 from jikimi.db.overview import SqlCensus
+from jikimi.db.peers import SqlPeers
 from jikimi.db.people import SqlPeople
 from jikimi.db.replies import SqlReplies
 from jikimi.db.review import SqlDecisions, SqlExposures, SqlNotes, SqlSkips
@@ -38,6 +38,7 @@ from jikimi.db.user_reports import SqlUserReports
 from jikimi.model.bank import Bank
 from jikimi.model.errors import Broken, Refused, Unavailable
 
+_MIGRATIONS = Path(__file__).parent / "migrations"
 _WRITERS_LOCK = 0x6A696B696D69
 """Number of the advisory lock by which writers take turns on PostgreSQL ("jikimi" in ASCII)."""
 _RECENT_SECONDS = 0.25
@@ -166,9 +167,19 @@ class SqlTx:
         return SqlKept(self._connection)
 
     @cached_property
+    def contents(self) -> SqlContents:
+        """Contents of banks, as HMA has them."""
+        return SqlContents(self._connection)
+
+    @cached_property
     def census(self) -> SqlCensus:
         """Counts over everything."""
         return SqlCensus(self._connection)
+
+    @cached_property
+    def peers(self) -> SqlPeers:
+        """Other services that read our banks."""
+        return SqlPeers(self._connection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,11 +213,27 @@ class SqlStore:
 
     def migrate(self) -> None:
         """Bring the schema to this version; two processes at once do it once."""
+        if self._is_current():
+            return
+        # A third of a command's start would go into importing what it almost never needs.
+        from alembic import command
+        from alembic.config import Config
+
         settings = Config()
-        settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        settings.set_main_option("script_location", str(_MIGRATIONS))
         with self._writing(all_writers=True) as connection:
             settings.attributes["connection"] = connection
             command.upgrade(settings, "head")
+
+    def _is_current(self) -> bool:
+        """Tell whether the database says that the newest migration has run."""
+        newest = max(file.name for file in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+        try:
+            with self._engine.connect() as connection:
+                found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+        except DBAPIError:  # there is no such table yet, or no database: the migration says what is wrong
+            return False
+        return [newest.partition("_")[0]] == list(found)
 
     @contextmanager
     def begin(self) -> Iterator[SqlTx]:

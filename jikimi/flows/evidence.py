@@ -170,10 +170,10 @@ def destroy(kit: Kit, actor: str, item_id: EvidenceId, reason: str) -> EvidenceI
 
 
 def sweep_orphans(kit: Kit) -> int:
-    """Delete sealed bytes that no live item names, an hour after they were written; how many there were."""
+    """Delete sealed bytes that no live item names, and halves that a crash left, an hour after; how many there were."""
     before = kit.clock() - _SWEEP_AFTER
     old = (name for name, written_at in kit.blobs.list(PREFIX) if written_at < before)
-    swept = 0
+    swept = kit.blobs.tidy(before)
     for names in _chunks(old):
         with kit.store.read() as tx:
             live = tx.evidence.live_blobs(names)

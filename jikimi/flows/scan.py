@@ -117,6 +117,14 @@ def examine(reader: Reader, file: BinaryIO) -> Examination:
     )
 
 
+def digested(reader: Reader, file: BinaryIO) -> Examination:
+    """Step 1 alone, for who wants no more: the file is not decoded, and no picture of it is seen."""
+    size = file.seek(0, os.SEEK_END)
+    digests = reader.signals.digests(file)
+    content = Content(kind=MediaKind.OTHER, size=size)
+    return Examination(content=content, digests=digests, seen=(), frames=0, faults=())
+
+
 def judge(kit: Kit, examination: Examination) -> Verdict:
     """Steps 4 and 5: look everything up and weigh it. Nothing is stored."""
     version = kit.index.sequence
@@ -139,12 +147,25 @@ def judge(kit: Kit, examination: Examination) -> Verdict:
     return decide(matches, faults, coverage)  # 5
 
 
-def look_up_signals(kit: Kit, signals: Sequence[Signal]) -> list[tuple[Match, ...]]:
-    """Look up signals that somebody else computed: the matches of each, nearest first. Nothing is stored."""
+def look_up_signals(
+    kit: Kit, signals: Sequence[Signal], *, all_banks: bool = False, at: datetime | None = None
+) -> list[tuple[Match, ...]]:
+    """Look up signals that somebody else computed: the matches of each, nearest first. Nothing is stored.
+
+    `all_banks`: disabled ones too; `at`: entries that sleep count as they will then.
+    """
+    asked = [_Query(View(signal=signal), Variant.AS_IS, signal) for signal in signals]
     with kit.store.read() as tx:
-        banks = _enabled(tx.banks.all())
-        asked = [_Query(View(signal=signal), Variant.AS_IS, signal) for signal in signals]
-        return [tuple(found) for found in _matches(kit, tx, asked, banks)]
+        banks = _by_id(tx.banks.all()) if all_banks else _enabled(tx.banks.all())
+        return [tuple(found) for found in _matches(kit, tx, asked, banks, at)]
+
+
+def look_up_examined(kit: Kit, examination: Examination, *, all_banks: bool = False) -> list[Match]:
+    """Look up everything that a file shows, each picture in all positions: of each entry the nearest match."""
+    asked = _queries(examination)
+    with kit.store.read() as tx:
+        banks = _by_id(tx.banks.all()) if all_banks else _enabled(tx.banks.all())
+        return _nearest(_matches(kit, tx, asked, banks))
 
 
 def keep_signals(kit: Kit, answer: Scan, examination: Examination) -> None:
@@ -216,6 +237,10 @@ class _Query:
     signal: Signal
 
 
+def _by_id(banks: Sequence[Bank]) -> dict[int, Bank]:
+    return {bank.id: bank for bank in banks}
+
+
 def _enabled(banks: Sequence[Bank]) -> dict[int, Bank]:
     return {bank.id: bank for bank in banks if bank.policy.enabled}
 
@@ -243,13 +268,15 @@ def _nearest(found_by_query: Sequence[Sequence[Match]]) -> list[Match]:
     return list(nearest.values())
 
 
-def _matches(kit: Kit, tx: Tx, asked: Sequence[_Query], banks: dict[int, Bank]) -> list[list[Match]]:
+def _matches(
+    kit: Kit, tx: Tx, asked: Sequence[_Query], banks: dict[int, Bank], at: datetime | None = None
+) -> list[list[Match]]:
     """Step 4: the index proposes, the database confirms, the bank's own rules decide."""
     radii = _radii(banks)
     most = MOST_HITS
     while True:
         proposed = kit.index.search([query.signal for query in asked], radii, most)
-        entries = tx.entries.live({hit.entry_id for hits in proposed for hit in hits}, kit.clock())
+        entries = tx.entries.live({hit.entry_id for hits in proposed for hit in hits}, at or kit.clock())
         if not any(_may_hide_more(hits, entries, most) for hits in proposed):
             break
         most *= 16

@@ -13,6 +13,9 @@ from jikimi.ports import Kit, Tx
 _SEEN_EVERY = timedelta(minutes=1)
 """How exactly the last use is known: one write a minute and session, not one a page."""
 
+_KEPT = timedelta(days=30)
+"""How long ended sessions and spent links stay: until then somebody may ask why they were signed out."""
+
 
 def begin_session(kit: Kit, tx: Tx, person: Person, proof: Proof, visitor: Visitor) -> Signed:
     """Begin a session under a new secret; the one that the browser had until now ends."""
@@ -75,6 +78,13 @@ def sign_out(kit: Kit, untrusted_secret: str) -> None:
         tx.sessions.end(session.digest, now)
         person = f"person:{session.person_id}"
         tx.audit.append(at=now, actor=person, verb="session.ended", object_=person, detail={"place": session.place})
+
+
+def forget_ended(kit: Kit) -> int:
+    """Forget sessions and links that have been of no use for a month; the record keeps that there were such."""
+    before = kit.clock() - _KEPT
+    with kit.store.begin() as tx:
+        return tx.sessions.purge(before, before - kit.sign_in.longest) + tx.invitations.purge(before)
 
 
 def _signed_out() -> Refused:

@@ -167,6 +167,12 @@ _REMARKS = (Ground.EVIDENCE_UNSEALED, Ground.FOUND_LATER)
 """Grounds that say something about the bytes; weighing the matches again leaves them as they are."""
 
 
+def acting(matches: Sequence[Match]) -> tuple[Match, ...]:
+    """The matches that count, nearest first: none that an allow bank strikes out, and none with a canary."""
+    counting = [match for match in _standing(matches) if match.category is not Category.CANARY]
+    return tuple(sorted(counting, key=lambda match: (_closeness(match), match.entry_id)))
+
+
 def without_evidence(verdict: Verdict) -> Verdict:
     """The same verdict, and it says that the bytes could not be sealed."""
     return replace(verdict, reasons=tuple(dict.fromkeys((*verdict.reasons, Ground.EVIDENCE_UNSEALED))))

@@ -16,9 +16,12 @@ from jikimi.model.match import FloodRule
 from jikimi.model.signin import SignInRules
 from jikimi.ports.enforcement import ActionRunner, Actions, Appeals
 from jikimi.ports.evidence import Evidence, EvidenceKeys, Renderer, Vault
+from jikimi.ports.exchanges import Safe
+from jikimi.ports.hma import Contents
 from jikimi.ports.look_back import Kept, KeptBuffer
 from jikimi.ports.matching import Decoder, Followed, Index, Newer, Reader, Signals, Snapshots
-from jikimi.ports.outside import Blobs, Log, Tally, Totals
+from jikimi.ports.outside import Blobs, Fetch, Fetched, Log, Tally, Totals
+from jikimi.ports.peers import PeerKey, Peers
 from jikimi.ports.people import Invitations, People, Questions, Sessions, SignInTries
 from jikimi.ports.records import (
     Added,
@@ -40,12 +43,12 @@ from jikimi.ports.review import Decisions, Exposures, Notes, Skips, UserReports
 from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, Provider, Visit
 
 __all__ = [
-    "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Counters",
-    "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Followed", "Index", "Invitations",
-    "Jobs", "Kept", "KeptBuffer", "Keys", "Kit", "Log", "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords",
-    "People", "Prover", "Provider", "Questions", "Reader", "Renderer", "Replies", "Reply", "Scans", "Sessions",
-    "SignInTries", "Signals", "Skips", "Snapshots", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports",
-    "Vault", "Visit",
+    "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Contents",
+    "Counters", "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Fetch", "Fetched",
+    "Followed", "Index", "Invitations", "Jobs", "Kept", "KeptBuffer", "Keys", "Kit", "Log", "NewPasskey", "Newer",
+    "Notes", "Passkeys", "Passwords", "PeerKey", "Peers", "People", "Prover", "Provider", "Questions", "Reader",
+    "Renderer", "Replies", "Reply", "Safe", "Scans", "Sessions", "SignInTries", "Signals", "Skips", "Snapshots",
+    "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports", "Vault", "Visit",
 ]  # fmt: skip
 
 
@@ -70,11 +73,15 @@ class Kit:
     flood: FloodRule
     prover: Prover
     sign_in: SignInRules
+    peer_key: PeerKey
     review: ReviewRules
     exposure: ExposureRules
     clock: Callable[[], datetime]
     ids: Callable[[str], str]
     entropy: Callable[[int], bytes]
     log: Log
+    safe: Safe
+    fetch: Fetch | None = None
+    """None where no host is allowed to be fetched from."""
     platform: ActionRunner | None = None
     """None where no webhook is set: actions wait."""

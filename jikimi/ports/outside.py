@@ -1,4 +1,4 @@
-"""What the machine gives: bytes by name, counts, a log."""
+"""What the machine gives: bytes by name, files by address, counts, a log."""
 
 from __future__ import annotations
 
@@ -27,6 +27,24 @@ class Blobs(Protocol):
     def get(self, name: str) -> BinaryIO | None: ...
     def delete(self, name: str) -> None: ...
     def list(self, prefix: str) -> Iterator[tuple[str, datetime]]: ...
+    def tidy(self, before: datetime) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What an address gave: an anonymous file, and what its host calls it, which proves nothing."""
+
+    file: BinaryIO
+    content_type: str
+
+
+class Fetch(Protocol):
+    """Fetches a file by an address that a caller named."""
+
+    def fetch(self, untrusted_url: str) -> Fetched:
+        """Fetch it. `Refused`: `url_invalid`, `url_host_refused`, `url_too_large`, or `url_unreadable` for all that
+        may go wrong on the way, without a word about what it was."""
+        ...
 
 
 class Tally(Protocol):

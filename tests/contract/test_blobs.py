@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -86,3 +88,39 @@ def test_trouble_is_trouble_that_may_pass(tmp_path: Path) -> None:
     with pytest.raises(Unavailable) as trouble:
         blobs.put("taken/x", io.BytesIO(b"."))
     assert trouble.value.code == "blobs_unavailable"
+
+
+_WRITES_FOR_EVER = """
+import io, sys, time
+from jikimi.plugs.blobs.objects import ObjectBlobs
+
+class Endless(io.RawIOBase):
+    def read(self, size=-1):
+        print("reading", flush=True)
+        time.sleep(0.05)
+        return b"x" * 1_000_000
+
+    def seek(self, offset, whence=0):
+        return 10**12 if whence == 2 else offset
+
+    def tell(self):
+        return 0
+
+ObjectBlobs("file://" + sys.argv[1]).put("evidence/half", Endless())
+"""
+
+
+def test_halves_that_a_crash_has_left_are_removed_once_they_are_old(tmp_path: Path) -> None:
+    blobs = ObjectBlobs(f"file://{tmp_path}/blobs")
+    blobs.put("evidence/whole", io.BytesIO(b"bytes"))
+    writer = subprocess.Popen([sys.executable, "-c", _WRITES_FOR_EVER, f"{tmp_path}/blobs"], stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    folder = tmp_path / "blobs" / "evidence"
+    while not any("#" in file.name for file in folder.iterdir()):
+        assert writer.stdout.readline(), "it writes until it is killed"
+    writer.kill()
+    writer.communicate()
+    now = datetime.now(UTC)
+    assert blobs.tidy(now - timedelta(hours=1)) == 0
+    assert blobs.tidy(now + timedelta(seconds=1)) == 1
+    assert [file.name for file in folder.iterdir()] == ["whole"]

@@ -90,6 +90,9 @@ class FullDisk:
     def list(self, prefix: str) -> Iterator[tuple[str, datetime]]:
         return self.real.list(prefix)
 
+    def tidy(self, before: datetime) -> int:
+        return self.real.tidy(before)
+
 
 @pytest.mark.parametrize("effect", [OnMatch.BLOCK, OnMatch.HOLD])
 def test_what_is_held_or_blocked_is_sealed_and_can_be_opened_again(world: World, effect: OnMatch) -> None:

@@ -273,6 +273,24 @@ def test_a_session_ends_when_it_is_idle_and_in_any_case_after_a_day_of_work(worl
     assert code_of(lambda: session.session_of(kit, ada.secret)) == "signed_out"
 
 
+def test_sessions_and_links_of_no_use_are_forgotten_after_a_month(world: World) -> None:
+    kit = world.kit
+    ada = administrator(kit)
+    session.sign_out(kit, sign_in(kit, ada).secret)
+    world.clock.move(days=29)
+    now = sign_in(kit, ada)
+    assert session.forget_ended(kit) == 0
+    world.clock.move(days=1, hours=23)
+    kept = sign_in(kit, ada)
+    world.clock.move(minutes=1)
+    assert session.forget_ended(kit) == 3, "the link she came with, the session that began with it, the one she ended"
+    assert session.session_of(kit, kept.secret) == ada.signed.person
+    with kit.store.read() as tx:
+        assert {one.digest for one in tx.sessions.of(ada.signed.person.id)} == {
+            now.session.digest, kept.session.digest,
+        }  # fmt: skip
+
+
 def administrator_again(world: World) -> Signed:
     person = people.named(world.kit, "Ada")
     link = people.new_link(world.kit, MACHINE, person.id)

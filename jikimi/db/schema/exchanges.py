@@ -97,8 +97,18 @@ peers = table(
     "peers",
     Column("key_name", Text, ForeignKey("keys.name"), primary_key=True),
     Column("bank_id", Integer, ForeignKey("banks.id"), primary_key=True),
+    Column("with_lists", Integer, nullable=False, comment="1: what lists say too; 0: only what people added"),
     Column("allowed_by", Text, nullable=False),
     Column("allowed_at", UtcTime, nullable=False),
+)
+
+peer_feedback = table(
+    "peer_feedback",
+    Column("key_name", Text, ForeignKey("keys.name"), primary_key=True),
+    Column("entry_id", BIG, primary_key=True),
+    Column("feedback", Text, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Index("ix_peer_feedback_entry_id", "entry_id"),
 )
 
 kept_uploads = table(

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
@@ -24,10 +23,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from jikimi.model.action import MAX_RECEIPT, Answer
 from jikimi.model.errors import Refused
 from jikimi.model.message import Message
+from jikimi.plugs.web.client import seconds_of
 from jikimi.webhook import DELIVERY, EVENT, IDEMPOTENCY_KEY, SIGNATURE, sign
-
-_LONGEST_RETRY_AFTER = 24 * 3600
-"""A platform may ask for patience, but not put an action off for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +81,7 @@ class Webhook:
             return Answer(status=0, error="timeout")
         where = response.headers.get("Location", "").replace("\x00", "")[:100]
         error_ = f"redirects to {where}" if 300 <= response.status < 400 else ""
-        retry_after = _seconds(response.headers.get("Retry-After", ""), now)
+        retry_after = seconds_of(response.headers.get("Retry-After", ""), now)
         return Answer(status=response.status, body=text, error=error_, retry_after=retry_after)
 
     def _connection(self, host: str, port: int | None) -> HTTPConnection:
@@ -110,15 +107,3 @@ def _path(url: str) -> str:
 def _told(error: Exception) -> str:
     """One short line about what went wrong on the way."""
     return f"{type(error).__name__}: {error}".replace("\n", " ").replace("\x00", "")[:200]
-
-
-def _seconds(untrusted_header: str, now: datetime) -> int:
-    """`Retry-After`, as seconds or as a date; 0 if there is none that can be read."""
-    header = untrusted_header.strip()
-    if header.isascii() and header.isdigit():
-        return min(int(header[:9]), _LONGEST_RETRY_AFTER)
-    try:
-        wait = (parsedate_to_datetime(header) - now).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return 0
-    return int(min(max(wait, 0), _LONGEST_RETRY_AFTER))

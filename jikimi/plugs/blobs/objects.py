@@ -6,8 +6,9 @@ On local disk a blob is made durable before `put` returns: the row that names it
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -18,6 +19,8 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from jikimi.model.errors import Refused, Unavailable
 
+_HALF = re.compile(r".+#\d+")
+"""What the library writes into before it gives the file its name; it lists none, and no name of ours is like it."""
 _RETRY_SECONDS = timedelta(seconds=8)
 """The library would try for three minutes, while somebody waits for the verdict on an upload."""
 
@@ -81,6 +84,18 @@ class ObjectBlobs:
         """The names under a prefix and when each was written."""
         for page in obstore.list(self._store, prefix):
             yield from ((meta["path"], meta["last_modified"]) for meta in page)
+
+    def tidy(self, before: datetime) -> int:
+        """Remove what a crash has left half-written before a time; how many files. A remote store does so by itself."""
+        halves = self._folder.rglob("*") if self._folder is not None else ()
+        old = [
+            file
+            for file in halves
+            if _HALF.fullmatch(file.name) and datetime.fromtimestamp(file.stat().st_mtime, UTC) < before
+        ]
+        for file in old:
+            file.unlink(missing_ok=True)
+        return len(old)
 
 
 def _make_durable(folder: Path, name: str) -> None:

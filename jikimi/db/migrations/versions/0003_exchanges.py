@@ -90,6 +90,9 @@ def upgrade() -> None:
         "peers",
         sa.Column("key_name", sa.Text(), nullable=False),
         sa.Column("bank_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "with_lists", sa.Integer(), nullable=False, comment="1: what lists say too; 0: only what people added"
+        ),
         sa.Column("allowed_by", sa.Text(), nullable=False),
         sa.Column("allowed_at", UtcTime(), nullable=False),
         sa.ForeignKeyConstraint(["bank_id"], ["banks.id"], name=op.f("fk_peers_bank_id")),
@@ -97,6 +100,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key_name", "bank_id", name=op.f("pk_peers")),
         sqlite_strict=True,
     )
+    op.create_table(
+        "peer_feedback",
+        sa.Column("key_name", sa.Text(), nullable=False),
+        sa.Column("entry_id", BIG, nullable=False),
+        sa.Column("feedback", sa.Text(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(["key_name"], ["keys.name"], name=op.f("fk_peer_feedback_key_name")),
+        sa.PrimaryKeyConstraint("key_name", "entry_id", "feedback", name=op.f("pk_peer_feedback")),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_peer_feedback_entry_id", "peer_feedback", ["entry_id"], unique=False)
     op.create_table(
         "bank_content_entries",
         sa.Column("content_id", BIG, nullable=False),
@@ -186,5 +200,13 @@ def upgrade() -> None:
     )
     op.add_column(
         "matches", sa.Column("standing", JsonText(), nullable=True, comment="what the list said of the entry then")
+    )
+    op.create_index(
+        "ix_entries_asleep_until",
+        "entries",
+        ["asleep_until"],
+        unique=False,
+        sqlite_where=sa.text("asleep_until IS NOT NULL"),
+        postgresql_where=sa.text("asleep_until IS NOT NULL"),
     )
     op.execute("UPDATE entries SET by_hand = 'withdrawn' WHERE withdrawn_at IS NOT NULL")

@@ -1,0 +1,1 @@
+"""HTTP to the outside: to programmes whose lists we pull, and for a picture that a caller names by its address."""
