@@ -58,6 +58,8 @@ class Permission(StrEnum):
     """See banks, add content of a case to one, mark an entry as false positive."""
     OVERVIEW = "overview"
     """See what is due and stuck, volumes, and totals of exposure."""
+    EXCHANGES = "exchanges"
+    """Add, change and remove the exchanges that fill banks."""
     DELIVERIES = "deliveries"
     """See what was sent to the platform."""
     REPLAY = "replay"
@@ -88,6 +90,7 @@ PERMISSIONS = {
             Permission.CONFIRM,
             Permission.BANKS,
             Permission.OVERVIEW,
+            Permission.EXCHANGES,
             Permission.DELIVERIES,
             Permission.REPLAY,
         }
@@ -97,7 +100,14 @@ PERMISSIONS = {
     ),
     Role.AUDITOR: frozenset({Permission.QUEUE, Permission.OVERVIEW, Permission.DELIVERIES, Permission.AUDIT}),
     Role.ADMINISTRATOR: frozenset(
-        {Permission.PEOPLE, Permission.OVERVIEW, Permission.DELIVERIES, Permission.REPLAY, Permission.AUDIT}
+        {
+            Permission.PEOPLE,
+            Permission.OVERVIEW,
+            Permission.EXCHANGES,
+            Permission.DELIVERIES,
+            Permission.REPLAY,
+            Permission.AUDIT,
+        }
     ),
 }
 """What each role may do. Administrators run the service; they need no picture for that, so they see none."""
