@@ -125,6 +125,10 @@ class Settings(BaseSettings):
     hma_url_hosts: tuple[str, ...] = Field(
         (), description="Hosts, with all below them, whose pictures may be hashed by address. Empty: none are fetched."
     )
+    plugs: tuple[str, ...] = Field(
+        (),
+        description="Kinds of exchange from other packages that may be used. What ships with jikimi needs no naming.",
+    )
     lease_minutes: float = Field(
         10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."
     )

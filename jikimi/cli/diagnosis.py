@@ -19,8 +19,10 @@ from jikimi.engine.signals import pdq
 from jikimi.flows.account import verify_audit
 from jikimi.flows.enforce import outbox
 from jikimi.flows.evidence_key import key_states
+from jikimi.flows.exchange import vital_signs
 from jikimi.model.action import ActionState
 from jikimi.model.errors import JikimiError, Refused
+from jikimi.model.exchange import NEED_ATTENTION, Health
 from jikimi.ports import Kit
 from jikimi.vault.safe import KeySafe
 
@@ -118,6 +120,7 @@ def _records(kit: Kit) -> Iterator[Finding]:
         yield Finding(check="banks", ok=False, finding=f"held, because they matched too often: {', '.join(flooded)}")
     sizes = ", ".join(f"{count} {type_}" for type_, count in kit.index.sizes().items())
     yield Finding(check="index", ok=True, finding=f"{sizes}; change {kit.index.sequence}")
+    yield from _exchanges(kit)
     yield _evidence_key(kit)
     report = verify_audit(kit)
     yield Finding(
@@ -136,6 +139,16 @@ def _enforcement(kit: Kit) -> Iterator[Finding]:
         yield Finding(check="webhook", ok=not waiting, finding=f"{told}; {waiting} actions wait{since}")
     if dead:
         yield Finding(check="dead actions", ok=False, finding=f"{dead}; `jikimi action list --state dead` shows them")
+
+
+def _exchanges(kit: Kit) -> Iterator[Finding]:
+    for sign in vital_signs(kit):
+        minutes = sign.age.total_seconds() / 60
+        found = (
+            f"{sign.health}; pulled {minutes:.0f} minutes ago" if sign.health != Health.WAITING else "not yet pulled"
+        )
+        error = f"; {sign.error}" if sign.error else ""
+        yield Finding(check=f"exchange {sign.name}", ok=sign.health not in NEED_ATTENTION, finding=found + error)
 
 
 def _evidence_key(kit: Kit) -> Finding:

@@ -4,6 +4,7 @@
 2  changes after it are read and added, until there are none
 3  when much has changed since the snapshot, a new one is written from the database
 4  a process that holds much in memory maps the newest snapshot instead
+5  when a value had to be erased, no snapshot that holds it stays, on no node
 """
 
 from __future__ import annotations
@@ -57,10 +58,23 @@ def publish(kit: Kit) -> None:
 
 
 def renew(kit: Kit) -> None:
-    """Steps 3 and 4, from time to time."""
+    """Steps 3 to 5, from time to time."""
+    drop_erased(kit)
     if kit.snapshots.is_due():
         publish(kit)
     if kit.snapshots.is_behind():
+        _load_newest(kit)
+
+
+def drop_erased(kit: Kit) -> None:
+    """Step 5: write a snapshot without what was erased, delete older ones, and let go of one that is mapped."""
+    with kit.store.read() as tx:
+        erased = tx.entries.erased()
+    if not kit.snapshots.has_before(erased):
+        return
+    publish(kit)
+    kit.snapshots.drop_before(erased)
+    if kit.snapshots.is_loaded_before(erased):
         _load_newest(kit)
 
 

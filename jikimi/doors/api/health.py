@@ -13,8 +13,10 @@ from starlette.responses import PlainTextResponse
 
 from jikimi.doors.shared.auth import authorised
 from jikimi.flows.enforce import outbox
+from jikimi.flows.exchange import vital_signs
 from jikimi.model.action import ActionState
 from jikimi.model.errors import JikimiError
+from jikimi.model.exchange import Health
 from jikimi.model.people import Scope
 from jikimi.ports import Kit
 
@@ -25,6 +27,7 @@ EVENTS = (
     "task_failed",
     "evidence_unsealed",
     "action_dead",
+    "exchange_failed",
 )
 """What operators should hear of; each is a metric from the start, so that an alarm can be set on it."""
 
@@ -95,6 +98,7 @@ class _Collector(Collector):
         yield CounterMetricFamily("jikimi_decoder_restarts", "Decoders that had to be started anew.", decoder.restarts)
         yield from self._jobs()
         yield from self._actions()
+        yield from self._exchanges()
 
     def _jobs(self) -> Iterator[Metric]:
         jobs = GaugeMetricFamily("jikimi_jobs", "Jobs by state.", labels=["state"])
@@ -106,6 +110,20 @@ class _Collector(Collector):
         for state in ("waiting", "dead"):
             jobs.add_metric([state], counts.get(state, 0))
         yield jobs
+
+    def _exchanges(self) -> Iterator[Metric]:
+        age = GaugeMetricFamily("jikimi_exchange_age_seconds", "Since its list was pulled.", labels=["exchange"])
+        failures = GaugeMetricFamily("jikimi_exchange_failures", "Pulls failed in a row.", labels=["exchange"])
+        overdue = GaugeMetricFamily("jikimi_exchange_overdue", "1: its list is too old.", labels=["exchange"])
+        try:
+            standing = vital_signs(self._kit)
+        except JikimiError:
+            return
+        for sign in standing:
+            age.add_metric([sign.name], sign.age.total_seconds())
+            failures.add_metric([sign.name], sign.failures)
+            overdue.add_metric([sign.name], int(sign.health is Health.OVERDUE))
+        yield from (age, failures, overdue)
 
     def _actions(self) -> Iterator[Metric]:
         actions = GaugeMetricFamily("jikimi_actions", "Actions by state.", labels=["state"])
