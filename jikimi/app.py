@@ -201,6 +201,9 @@ class Service:
         self._vitals = _Vitals(followed_at=kit.clock())
         self._canary: Canary | None = None
         self.address = _address(listening)
+        self.hma_addresses = [_address(one) for one in more]
+        if settings.hma_prefix:
+            self.hma_addresses.append(f"{self.address}{settings.hma_prefix}")
         self._name = f"{_node(settings.data)}:{listening.getsockname()[1]}"
         import uvicorn
 

@@ -127,7 +127,8 @@ class Settings(BaseSettings):
     )
     plugs: tuple[str, ...] = Field(
         (),
-        description="Kinds of exchange from other packages that may be used. What ships with jikimi needs no naming.",
+        description="Kinds of exchange from other packages that are used: a list. What ships with jikimi needs no "
+        "naming; what else is installed is not used until it is named.",
     )
     lease_minutes: float = Field(
         10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from jikimi.model.errors import Refused, Unavailable
 from jikimi.model.exchange import Feedback
@@ -25,15 +25,17 @@ def body_of(got: Got, who: str) -> bytes:
     raise Unavailable("exchange_answer", f"{who} answers {got.status}, which was not expected; it is asked again.")
 
 
-def check_given(opined: Sequence[Opined], gives: Collection[Feedback], who: str) -> None:
-    """Refuse before anything is sent what a programme has no word for: it must not hear another word instead."""
-    strange = sorted({one.feedback for one in opined} - set(gives))
-    if strange:
-        raise Refused("exchange_feedback_unknown", f"{who} takes no {', '.join(strange)}; stop sharing that with it.")
-
-
 def unreadable(who: str, why: str) -> Unavailable:
     """A page cannot be read, even when asked for again: nothing is taken from it, and the pull ends."""
     return Unavailable(
         "exchange_page_broken", f"A page of {who} cannot be read: {why}. What came before it counts; it is asked again."
     )
+
+
+def check_given(opined: Sequence[Opined], gives: frozenset[Feedback]) -> None:
+    """Refuse what a programme does not take, before any of it is sent."""
+    ungiven = sorted({one.feedback for one in opined} - gives)
+    if ungiven:
+        raise Refused(
+            "feedback_not_taken", f"This kind of exchange takes no {', '.join(ungiven)}; take it out of its feedback."
+        )

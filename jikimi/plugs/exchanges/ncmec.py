@@ -101,7 +101,7 @@ class Ncmec:
 
     def push(self, opined: Sequence[Opined]) -> None:
         """Confirm or deny entries. All are tried; who is unknown there is named afterwards."""
-        check_given(opined, self.gives, _WHO)
+        check_given(opined, self.gives)
         unknown = [one.record for one in opined if not self._give(one)]
         if unknown:
             raise Refused(

@@ -100,7 +100,7 @@ class StopNcii:
 
     def push(self, opined: Sequence[Opined]) -> None:
         """Say what was done with records, and hand in new ones; whatever is not known is named afterwards."""
-        check_given(opined, self.gives, _WHO)
+        check_given(opined, self.gives)
         known = [one for one in opined if one.feedback in _SAID and _is_of(one)]
         new = [one for one in opined if one.feedback is Feedback.NEW_SIGNAL and one.signal.type == "pdq"]
         for some in _parts(known):
