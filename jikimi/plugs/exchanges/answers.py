@@ -1,4 +1,4 @@
-"""What programmes answer and what they take, in the same words for every programme."""
+"""What programmes answer and can be told, in the same words for every programme."""
 
 from __future__ import annotations
 

@@ -207,8 +207,7 @@ class Ncmec:
 def _read(checkpoint: str) -> _At:
     """Read what `_At.text` wrote. One that cannot be read is as good as none."""
     try:
-        values = json.loads(checkpoint)
-        at = _At(**values)
+        at = _At(**json.loads(checkpoint))
     except (ValueError, TypeError) as error:
         raise CheckpointStaleError("a checkpoint that cannot be read") from error
     if any(type(getattr(at, one.name)) is not (str if one.type == "str" else int) for one in fields(at)):
@@ -225,9 +224,10 @@ def _check_address(next_: str) -> None:
 def _time_of(got: Got, now: int) -> int:
     """The programme's clock. Where ours is ahead of it, what we take for past is yet to come."""
     try:
-        return min(now, int(parsedate_to_datetime(got.headers.get("date", "")).timestamp()))
+        date = parsedate_to_datetime(got.headers.get("date", ""))
     except (ValueError, OverflowError):
         return now
+    return min(now, int(date.replace(tzinfo=date.tzinfo or UTC).timestamp()))
 
 
 def _time(second: int) -> str:
