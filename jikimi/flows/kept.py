@@ -44,8 +44,6 @@ def expire(kit: Kit) -> int:
     if before is None:
         with kit.store.begin() as tx:
             tx.kept.stop()
-    if forgotten:
-        kit.store.scrub()
     renew_recent(kit)
     return forgotten
 
@@ -60,8 +58,9 @@ def renew_recent(kit: Kit) -> None:
 def forget_signals(kit: Kit, tx: Tx, signals: Sequence[Signal]) -> int:
     """Step 5, in the caller's transaction: how many uploads held one of these signals.
 
-    Call `follow(kit, uploads_in(kit))` before the transaction, so that opening the index holds up no writer, and
-    `renew_recent(kit)` after it. Every other node drops its own files within a minute.
+    Call `follow(kit, uploads_in(kit))` before the transaction, so that reading holds up no writer; after it
+    `renew_recent(kit)`, and `kit.store.scrub()` as for whatever else was erased. Every other node drops its own files
+    within a minute.
     """
     if not signals or not tx.kept.size():
         return 0

@@ -38,7 +38,7 @@ LOOK_BACK = "look_back"
 _ENTRIES_A_TURN = 1000
 _UPLOADS_A_TURN = 2000
 _UPLOADS_A_READ = 200
-_FINDINGS_A_SLICE = 50
+_FINDINGS_A_SLICE = 20
 """Stored in one transaction: uploads that are held have to wait for it."""
 _MOST = MOST_HITS << 12
 """Values that are proposed for one entry, by day and quality, before looking back says that there may be more: at least

@@ -267,8 +267,8 @@ def test_a_turn_that_ends_in_the_middle_loses_nothing_and_doubles_nothing(world:
 
     with pytest.raises(_KilledError):
         look_back(replace(kit, ids=ids))
-    assert len(scans_in(kit)) == 50
-    assert looked_back(kit) == 70
+    assert len(scans_in(kit)) == 60
+    assert looked_back(kit) == 60
     found = [scan.upload.content_id for scan in scans_in(kit)]
     assert sorted(found) == sorted(f"post/{number}" for number in range(120))
     assert not verify_audit(kit).mistake
