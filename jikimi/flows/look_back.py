@@ -68,14 +68,14 @@ class Finding:
 
 def look_back(kit: Kit) -> int:
     """One turn; how many uploads were found."""
-    if not kit.look_back:
+    if not kit.look_back or _read_news(kit) is None:  # 1
         return 0
-    news = _read_news(kit)  # 1
-    turn = _take_turn(kit) if news else None  # 2
-    if news is None or turn is None:
+    turn = _take_turn(kit)  # 2
+    if turn is None:
         return 0
     try:
-        return _look(kit, news)
+        news = _read_news(kit)  # another node may have had its turn in between
+        return _look(kit, news) if news else 0
     finally:
         with kit.store.begin_beside() as tx:
             tx.jobs.finish(turn)

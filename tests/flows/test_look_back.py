@@ -459,6 +459,15 @@ def test_what_could_not_be_written_waits_and_a_full_buffer_says_so(world: World,
         assert [one.upload.content_id for one in tx.kept.some(range(10))] == ["post/1", "post/2"]
 
 
+def test_a_name_that_no_database_takes_keeps_no_other_upload_out(kit: Kit) -> None:
+    for name in ("post/1", "half a \ud800 pair", "post/2"):
+        upload(kit, COPY, name=name)
+    write_kept(kit)
+    with kit.store.read() as tx:
+        assert [one.upload.content_id for one in tx.kept.some(range(10))] == ["post/1", "post/2"]
+    assert kit.tally.totals().events["signals_not_kept"] == 1
+
+
 def test_what_waits_is_written_down_when_a_process_ends_in_order(settings: Settings) -> None:
     with open_world(settings) as world:
         make_bank(world.kit, "known")
