@@ -38,20 +38,24 @@ from jikimi.flows.index import follow, open_index, renew, uploads_in
 from jikimi.flows.kept import expire, write_kept
 from jikimi.flows.look_back import look_back
 from jikimi.flows.once import forget
+from jikimi.flows.parcel import send as send_parcel
 from jikimi.flows.peer import wake
 from jikimi.flows.recheck import recheck, sweep
 from jikimi.flows.scan import RECHECK
 from jikimi.flows.session import forget_ended
+from jikimi.flows.sync import due
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.ids import ENTROPY_BYTES, new_id
-from jikimi.model.job import ENFORCE
+from jikimi.model.job import ENFORCE, SHARE
 from jikimi.plugs.actions.keys import WebhookKeys
 from jikimi.plugs.actions.webhook import Webhook
 from jikimi.plugs.blobs.objects import ObjectBlobs
+from jikimi.plugs.exchanges.installed import Installed
 from jikimi.plugs.front_door import ask_front_door
 from jikimi.plugs.identity.client import ProviderSettings
 from jikimi.plugs.identity.proofs import Proofs
 from jikimi.plugs.peer_key import PeerKeyFile
+from jikimi.plugs.pulls import Pulls
 from jikimi.plugs.web.client import WebClient
 from jikimi.plugs.web.fetch import Fetcher
 from jikimi.plugs.web.wire import trusted
@@ -76,6 +80,8 @@ _LOOK_BACK_SECONDS = 1.0
 """How long looking back rests between a thousand entries and the next: uploads need the processors as well."""
 _EXPIRE_SECONDS = 60.0
 _ENFORCE_SECONDS = 1.0
+_PULLS_SECONDS = 3.0
+_SHARES_SECONDS = 5.0
 _ENFORCERS = 6
 """Threads that may wait for the platform at once."""
 _KEY_SECONDS = 60.0
@@ -132,6 +138,7 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             entropy=secrets.token_bytes,
             log=log or make_log(settings),
             safe=KeySafe(settings.secrets_key, secrets.token_bytes),
+            connectors=Installed(settings.plugs, lambda hosts: web_for(settings, hosts), _now),
             fetch=fetcher_of(settings),
             platform=webhook_of(settings),
         )
@@ -205,6 +212,9 @@ class Service:
         self._vitals = _Vitals(followed_at=kit.clock())
         self._canary: Canary | None = None
         self.address = _address(listening)
+        self.hma_addresses = [_address(one) for one in more]
+        if settings.hma_prefix:
+            self.hma_addresses.append(f"{self.address}{settings.hma_prefix}")
         self._name = f"{_node(settings.data)}:{listening.getsockname()[1]}"
         import uvicorn
 
@@ -224,6 +234,7 @@ class Service:
                 lifespan="off",
             )
         )
+        self._pulls = Pulls(settings.data, kit.log, kit.tally.note)
         self.worker = Worker(
             kit,
             [
@@ -241,6 +252,8 @@ class Service:
                 Task(name="sessions", every=_SWEEP_SECONDS, run=lambda: forget_ended(kit)),
                 Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),
                 *enforcers(kit),
+                Task(name="pulls", every=_PULLS_SECONDS, run=lambda: self._pulls.start(due(kit))),
+                Task(name="shares", every=_SHARES_SECONDS, run=lambda: run_due_jobs(kit, {SHARE: send_parcel})),
                 Task(name="orphans", every=_SWEEP_SECONDS, run=lambda: sweep_orphans(kit)),
                 Task(name="evidence_key", every=_KEY_SECONDS, run=lambda: settle_key(kit)),
                 Task(name="rewrap", every=_SWEEP_SECONDS, run=lambda: rewrap(kit)),
@@ -261,6 +274,7 @@ class Service:
             self._kit.log.info("stopped")
         finally:
             self.worker.stop()
+            self._pulls.stop()
 
     def problems(self) -> dict[str, str]:
         """What keeps the service from being ready, by part; empty if it is."""

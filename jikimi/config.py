@@ -132,6 +132,11 @@ class Settings(BaseSettings):
     hma_url_hosts: tuple[str, ...] = Field(
         (), description="Hosts, with all below them, whose pictures may be hashed by address. Empty: none are fetched."
     )
+    plugs: tuple[str, ...] = Field(
+        (),
+        description="Kinds of exchange from other packages that are used: a list. What ships with jikimi needs no "
+        "naming; what else is installed is not used until it is named.",
+    )
     lease_minutes: float = Field(
         10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."
     )

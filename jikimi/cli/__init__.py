@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from jikimi.cli import actions, banks, evidence, files, peers, people, records, service
+from jikimi.cli import actions, banks, evidence, exchanges, files, peers, people, plugs, records, service, shares
 from jikimi.cli.terminal import complain
 from jikimi.model.errors import Broken, JikimiError, Unavailable
 
@@ -27,11 +27,14 @@ app = typer.Typer(
 service.attach(app)
 files.attach(app)
 banks.attach(app)
+exchanges.attach(app)
 records.attach(app)
 actions.attach(app)
 people.attach(app)
 evidence.attach(app)
+shares.attach(app)
 peers.attach(app)
+plugs.attach(app)
 
 
 def main() -> None:

@@ -67,6 +67,12 @@ def create(
     quality_floor: Annotated[
         int, typer.Option("--quality-floor", min=0, max=100, help="Quality from which a picture is evidence.")
     ] = DEFAULT_QUALITY_FLOOR,
+    on_disputed: Annotated[
+        OnMatch, typer.Option("--on-disputed", help="What an entry does whose lists do not agree: hold or log.")
+    ] = OnMatch.HOLD,
+    on_unconfirmed: Annotated[
+        OnMatch, typer.Option("--on-unconfirmed", help="What an entry does that nobody has confirmed: hold or log.")
+    ] = OnMatch.HOLD,
     source: Annotated[str, typer.Option("--source", help="Where the entries come from.")] = "",
     note: Annotated[str, typer.Option("--note", help="A note about the bank.")] = "",
     data: Data = None,
@@ -81,6 +87,8 @@ def create(
         on_match=on_match,
         max_distance=max_distance,
         quality_floor=quality_floor,
+        on_disputed=on_disputed,
+        on_unconfirmed=on_unconfirmed,
         source=source,
         note=note,
     )
@@ -98,6 +106,12 @@ def change(
     quality_floor: Annotated[
         int | None, typer.Option("--quality-floor", min=0, max=100, help="Quality from which a picture is evidence.")
     ] = None,
+    on_disputed: Annotated[
+        OnMatch | None, typer.Option("--on-disputed", help="What an entry does whose lists do not agree: hold or log.")
+    ] = None,
+    on_unconfirmed: Annotated[
+        OnMatch | None, typer.Option("--on-unconfirmed", help="What an entry does that nobody has confirmed.")
+    ] = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether the bank is asked.")] = None,
     data: Data = None,
     as_json: Json = False,
@@ -111,6 +125,8 @@ def change(
             on_match=policy.on_match if on_match is None else on_match,
             max_distance=policy.max_distance if max_distance is None else max_distance,
             quality_floor=policy.quality_floor if quality_floor is None else quality_floor,
+            on_disputed=on_disputed or policy.on_disputed,
+            on_unconfirmed=on_unconfirmed or policy.on_unconfirmed,
             enabled=policy.enabled if enabled is None else enabled,
         )
 
@@ -217,13 +233,20 @@ def show(name: Name, data: Data = None, as_json: Json = False) -> None:
 
 
 def export(name: Name, data: Data = None) -> None:
-    """Write a bank's entries as NDJSON, which `bank import` reads."""
+    """Write the entries of a bank that people added as NDJSON, which `bank import` reads.
+
+    Entries that only an exchange's list says are had under agreement, and stay here.
+    """
     from jikimi.flows.bank import named
 
     with kit_of(data) as kit, kit.store.read() as tx:
-        for entry in tx.entries.export(named(tx, name)):
+        bank = named(tx, name)
+        for entry in tx.entries.export(bank):
             signal = entry.signal
             write_json({"type": signal.type, "value": signal.text, "quality": signal.quality, "note": entry.note})
+        listed = tx.entries.only_listed(bank)
+    if listed:
+        complain("listed_not_exported", f"{listed} more entries come from exchanges and are not written")
 
 
 def withdraw(
@@ -281,6 +304,8 @@ def _show(kit: Kit, name: str, as_json: bool) -> None:
         ("on match", answer.on_match),
         ("distance", answer.max_distance),
         ("quality from", answer.quality_floor),
+        ("on disputed", answer.on_disputed),
+        ("on unconfirmed", answer.on_unconfirmed),
         ("source", answer.source),
         ("note", answer.note),
         ("enabled", "yes" if answer.enabled else "no"),

@@ -19,8 +19,11 @@ from jikimi.engine.signals import pdq
 from jikimi.flows.account import verify_audit
 from jikimi.flows.enforce import outbox
 from jikimi.flows.evidence_key import key_states
+from jikimi.flows.exchange import vital_signs
 from jikimi.model.action import ActionState
 from jikimi.model.errors import JikimiError, Refused
+from jikimi.model.exchange import NEED_ATTENTION, Health
+from jikimi.plugs.peer_key import PeerKeyFile
 from jikimi.ports import Kit
 from jikimi.vault.safe import KeySafe
 
@@ -38,7 +41,7 @@ class Finding:
 
 def examine_installation(settings: Settings) -> list[Finding]:
     """Run all checks."""
-    findings = [*_machine(settings), _folder(settings), *_secrets_key(settings)]
+    findings = [*_machine(settings), _folder(settings), *_secrets_key(settings), *_peer_key(settings)]
     try:
         with open_kit(settings) as kit:
             findings += _records(kit)
@@ -107,6 +110,17 @@ def _secrets_key(settings: Settings) -> Iterator[Finding]:
     yield Finding(check="secrets key", ok=safe.is_private, finding=finding)
 
 
+def _peer_key(settings: Settings) -> Iterator[Finding]:
+    """Told only once there is a key: the first peer makes it."""
+    key = PeerKeyFile(settings.peer_key, token_bytes)
+    if not key.file.exists():
+        return
+    finding = f"{key.file}; keep a copy: without it every peer has to be told another identity"
+    if not key.is_private:
+        finding = f"{key.file} can be read by others: chmod 600"
+    yield Finding(check="peer key", ok=key.is_private, finding=finding)
+
+
 def _records(kit: Kit) -> Iterator[Finding]:
     with kit.store.read() as tx:
         banks, jobs = tx.banks.all(), tx.jobs.counts()
@@ -118,6 +132,7 @@ def _records(kit: Kit) -> Iterator[Finding]:
         yield Finding(check="banks", ok=False, finding=f"held, because they matched too often: {', '.join(flooded)}")
     sizes = ", ".join(f"{count} {type_}" for type_, count in kit.index.sizes().items())
     yield Finding(check="index", ok=True, finding=f"{sizes}; change {kit.index.sequence}")
+    yield from _exchanges(kit)
     yield _evidence_key(kit)
     report = verify_audit(kit)
     yield Finding(
@@ -136,6 +151,16 @@ def _enforcement(kit: Kit) -> Iterator[Finding]:
         yield Finding(check="webhook", ok=not waiting, finding=f"{told}; {waiting} actions wait{since}")
     if dead:
         yield Finding(check="dead actions", ok=False, finding=f"{dead}; `jikimi action list --state dead` shows them")
+
+
+def _exchanges(kit: Kit) -> Iterator[Finding]:
+    for sign in vital_signs(kit):
+        minutes = sign.age.total_seconds() / 60
+        found = (
+            f"{sign.health}; pulled {minutes:.0f} minutes ago" if sign.health != Health.WAITING else "not yet pulled"
+        )
+        error = f"; {sign.error}" if sign.error else ""
+        yield Finding(check=f"exchange {sign.name}", ok=sign.health not in NEED_ATTENTION, finding=found + error)
 
 
 def _evidence_key(kit: Kit) -> Finding:

@@ -39,6 +39,8 @@ def up(
         say(f"jikimi serves on {service.address}  (data folder {settings.data})")
         say(f"    ready?        curl {service.address}/readyz")
         say(f"    the API       {service.address}/openapi.json")
+        for address in service.hma_addresses:
+            say(f"    HMA's API     {address}" + ("" if settings.hma.needs_key else "  (without a key)"))
         if demo:
             from jikimi.cli.demo import prepare_demo
 

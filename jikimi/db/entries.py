@@ -15,7 +15,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from jikimi.db.columns import UtcTime
 from jikimi.db.schema import clocks, entries, holdings, source_records, tombstones
@@ -25,6 +25,8 @@ from jikimi.model.signal import EntryBatch, Signal
 from jikimi.ports import Added
 
 _CLOCK = "entries"
+ERASED = "erased"
+"""Clock: the change number of the last entry whose value had to go. No snapshot from before it may stay."""
 _ADDED = "added"
 _IDS_A_QUERY = 500
 _ROWS_A_FETCH = 20_000
@@ -63,7 +65,7 @@ class SqlEntries:
         single = {(entry.signal.type, entry.signal.value): entry for entry in entries_}
         if not single:
             return Added(added=0, present=0)
-        first = self._advance(len(single)) - len(single) + 1
+        first = self.advance(len(single)) - len(single) + 1
         numbered = enumerate(single.values(), start=first)
         rows = [(e.signal.type, e.signal.value, e.signal.quality, e.note, number) for number, e in numbered]
         rows.sort(key=itemgetter(1))  # in the order of the table's own index: half the pages written, half the time
@@ -93,7 +95,7 @@ class SqlEntries:
     def bury(self, gone: Sequence[tuple[int, int]], at: datetime) -> None:
         """Write down that entries (number, bank) have gone, for those who follow a bank from elsewhere."""
         if gone:
-            first = self._advance(len(gone)) - len(gone) + 1
+            first = self.advance(len(gone)) - len(gone) + 1
             rows = [
                 {"entry_id": entry_id, "bank_id": bank_id, "sequence": number, "at": at}
                 for number, (entry_id, bank_id) in enumerate(gone, start=first)
@@ -107,7 +109,7 @@ class SqlEntries:
     def touch(self, ids: Sequence[int]) -> None:
         """Give entries new change numbers: what is known about them has changed, and whoever follows has to hear it."""
         if ids:
-            first = self._advance(len(ids)) - len(ids) + 1
+            first = self.advance(len(ids)) - len(ids) + 1
             numbered = update(entries).where(entries.c.id == bindparam("one")).values(sequence=bindparam("number"))
             rows = [{"one": entry_id, "number": number} for number, entry_id in enumerate(ids, start=first)]
             self._connection.execute(numbered, rows)
@@ -152,19 +154,37 @@ class SqlEntries:
         return found
 
     def export(self, bank: Bank, *, after: int = 0, limit: int | None = None) -> Iterator[BankEntry]:
-        """A bank's entries that still count, in order of their numbers, from after one of them."""
+        """A bank's entries that count and that people have added, in order of their numbers, from after one of them.
+
+        What only lists say is not written out for anybody: we have it under agreement.
+        """
         wanted = (
             select(entries)
-            .where(entries.c.bank_id == bank.id, entries.c.withdrawn_at.is_(None), entries.c.id > after)
+            .where(*_live_in(bank), entries.c.by_hand == _ADDED, entries.c.id > after)
             .order_by(entries.c.id)
             .limit(limit)
         )
         with self._connection.execute(wanted, execution_options={"yield_per": _ROWS_A_FETCH}) as found:
             yield from map(_entry, found)
 
+    def only_listed(self, bank: Bank) -> int:
+        """How many of a bank's entries that count are said by lists only."""
+        counted = select(func.count()).select_from(entries).where(*_live_in(bank), entries.c.by_hand == "")
+        return self._connection.execute(counted).scalar_one()
+
+    def advance(self, count: int) -> int:
+        """Move the change number on, and with it take the turn of all writers."""
+        moved = update(clocks).where(clocks.c.name == _CLOCK).values(number=clocks.c.number + count)
+        return int(self._connection.execute(moved.returning(clocks.c.number)).scalar_one())
+
     def sequence(self) -> int:
         """The number of the last change."""
         return int(self._connection.execute(select(clocks.c.number).where(clocks.c.name == _CLOCK)).scalar_one())
+
+    def erased(self) -> int:
+        """The number of the last change by which a value had to go everywhere; 0 if none ever had to."""
+        found = self._connection.execute(select(clocks.c.number).where(clocks.c.name == ERASED))
+        return int(found.scalar_one_or_none() or 0)
 
     def mark(self, sequence: int) -> str:
         """What tells the entries up to a change number from those that another history has up to the same number.
@@ -232,11 +252,6 @@ class SqlEntries:
             found.setdefault(row.entry_id, []).append(standing)
         return found
 
-    def _advance(self, count: int) -> int:
-        """Move the change number on, and with it take the turn of all writers."""
-        moved = update(clocks).where(clocks.c.name == _CLOCK).values(number=clocks.c.number + count)
-        return int(self._connection.execute(moved.returning(clocks.c.number)).scalar_one())
-
     def _store(self, bank_id: int, at: Any, rows: Sequence[_NewRow], conflict: str) -> int:
         """Give the rows to the driver as they are: a million of them would spend most of their time on the way."""
         if self._connection.dialect.name == "postgresql":
@@ -245,6 +260,10 @@ class SqlEntries:
         with_all = [(bank_id, at, *row) for row in rows]
         keep_count = {"preserve_rowcount": True}
         return self._connection.exec_driver_sql(_STORE_ROWS + conflict, with_all, execution_options=keep_count).rowcount
+
+
+def _live_in(bank: Bank) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return entries.c.bank_id == bank.id, entries.c.withdrawn_at.is_(None)
 
 
 def _entry(row: Row[Any]) -> BankEntry:

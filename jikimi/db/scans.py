@@ -134,6 +134,12 @@ class SqlScans:
         found = found.where(matches.c.entry_id == entry_id, scans.c.case_id == case_id).limit(1)
         return self._connection.execute(found).first() is not None
 
+    def entries_matched(self, case_id: CaseId, limit: int) -> Mapping[int, Category]:
+        """Entries that matched anything in a case, with the category of their bank; the oldest entries first."""
+        found = select(matches.c.entry_id, matches.c.category).join(scans, scans.c.id == matches.c.scan_id)
+        found = found.where(scans.c.case_id == case_id).distinct().order_by(matches.c.entry_id).limit(limit)
+        return {row.entry_id: Category(row.category) for row in self._connection.execute(found)}
+
     def cases_matched_by(self, entry_ids: Collection[int], limit: int) -> tuple[CaseId, ...]:
         """Cases that one of these entries led to, of the newest matches."""
         newest = (

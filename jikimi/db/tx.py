@@ -22,6 +22,7 @@ from jikimi.db.enforcement import SqlActions, SqlAppeals
 from jikimi.db.engine import WRITES, open_engine
 from jikimi.db.entries import SqlEntries
 from jikimi.db.evidence import SqlEvidence
+from jikimi.db.exchanges import SqlExchanges
 from jikimi.db.hma import SqlContents
 from jikimi.db.jobs import SqlJobs
 from jikimi.db.kept import SqlKept
@@ -33,7 +34,9 @@ from jikimi.db.replies import SqlReplies
 from jikimi.db.review import SqlDecisions, SqlExposures, SqlNotes, SqlSkips
 from jikimi.db.scans import SqlScans
 from jikimi.db.schema import clocks
+from jikimi.db.shares import SqlShares
 from jikimi.db.signin import SqlInvitations, SqlQuestions, SqlSessions, SqlTries
+from jikimi.db.source_records import SqlSourceRecords
 from jikimi.db.user_reports import SqlUserReports
 from jikimi.model.bank import Bank
 from jikimi.model.errors import Broken, Refused, Unavailable
@@ -162,6 +165,11 @@ class SqlTx:
         return SqlAppeals(self._connection)
 
     @cached_property
+    def shares(self) -> SqlShares:
+        """What is given back to exchanges."""
+        return SqlShares(self._connection)
+
+    @cached_property
     def kept(self) -> SqlKept:
         """Signals of recent uploads."""
         return SqlKept(self._connection)
@@ -180,6 +188,16 @@ class SqlTx:
     def peers(self) -> SqlPeers:
         """Other services that read our banks."""
         return SqlPeers(self._connection)
+
+    @cached_property
+    def exchanges(self) -> SqlExchanges:
+        """Where banks are filled from."""
+        return SqlExchanges(self._connection)
+
+    @cached_property
+    def source_records(self) -> SqlSourceRecords:
+        """What programmes say."""
+        return SqlSourceRecords(self._connection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from jikimi.ports import Newer
 _DUE_ROWS = 50_000
 """Rows in memory from which a new snapshot is worth its writing, if they are also a tenth of all rows."""
 _SUFFIX = ".snapshot"
+_DAMAGED = ".damaged"
 
 
 class SnapshotFolder:
@@ -48,7 +49,7 @@ class SnapshotFolder:
             except FileNotFoundError:
                 continue
             except Broken:
-                file.replace(file.with_suffix(".damaged"))
+                file.replace(file.with_suffix(_DAMAGED))
                 raise
             self._loaded = number
             return True
@@ -84,6 +85,20 @@ class SnapshotFolder:
         """Tell whether there is a newer snapshot that would spare this process much memory."""
         newest = next((number for number, _ in self._files()), 0)
         return newest > self._loaded and self._index.pending >= _DUE_ROWS
+
+    def has_before(self, sequence: int) -> bool:
+        """Tell whether there is a snapshot of an earlier state, on the disk or in this process."""
+        return self.is_loaded_before(sequence) or any(number < sequence for number, _ in self._files())
+
+    def is_loaded_before(self, sequence: int) -> bool:
+        """Tell whether this process has mapped a snapshot of an earlier state."""
+        return 0 < self._loaded < sequence
+
+    def drop_before(self, sequence: int) -> None:
+        """Delete snapshots of earlier states, and damaged ones, of which nobody knows what they hold."""
+        earlier = [file for number, file in self._files() if number < sequence]
+        for file in (*earlier, *self._folder.glob(f"{self._identity}-*{_DAMAGED}")):
+            file.unlink(missing_ok=True)
 
     def _files(self) -> list[tuple[int, Path]]:
         """The snapshots of this database, newest first."""

@@ -96,6 +96,9 @@ def delete_bank(kit: Kit, actor: str, name: str) -> int:
     """Delete a bank with the values in it; how many entries there were."""
     with kit.store.begin() as tx:
         bank = named(tx, name)
+        if filled_by := [exchange.name for exchange in tx.exchanges.of_bank(bank)]:
+            names = ", ".join(filled_by)
+            raise Refused("bank_is_filled", f"Bank {name} is filled by {names}; `jikimi exchange remove` comes first.")
         gone = tx.banks.delete(bank, kit.clock())
         _audit(kit, tx, actor, "bank.deleted", bank, entries=gone)
     return gone
@@ -227,7 +230,7 @@ def _checked(kit: Kit, name: str, lines: Iterable[ListLine]) -> Iterator[ListLin
         try:
             check_entry(policy, line.entry)
         except Refused as error:
-            yield BadLine(number=line.number, problem=error.message)
+            yield BadLine(number=line.number, problem=error.message, code=error.code)
         else:
             yield line
 

@@ -103,21 +103,26 @@ def hash_file(kit: Kit, file: BinaryIO, content: ContentType, types: str | None)
 def look_up_file(
     kit: Kit, file: BinaryIO, content: ContentType, types: str | None, asking: Asking
 ) -> dict[str, tuple[Known, ...]]:
-    """Look up a file. Where no types are asked for, its digests are looked up too, and told if they match."""
+    """Look up a file. Where no types are asked for, entries with one of its digests are told under the usual type.
+
+    Lists name pictures by MD5 and SHA-1, and the same bytes are the same picture.
+    """
     wanted = wanted_types(content, types)
     examination = _examined(kit, file, wanted)
     matches = acting(look_up_examined(kit, examination, all_banks=asking.bypass))
-    names = list(wanted) if types is not None else [*wanted, *_further_digests(wanted)]
-    found = _told(kit, matches, names, asking)
+    digests = DIGESTS if types is None else ()
+    found = {
+        name: _known(kit, _of(matches, OUR_TYPES[name], *digests), asking.banks, asking.drawn()) for name in wanted
+    }
     if _PICTURE in wanted and not any(found.values()):
-        _check_compared(examination)  # 4
-    return {name: known for name, known in found.items() if known or name in wanted}
+        _check_compared(kit, examination)  # 4
+    return found
 
 
-def look_up_signal(kit: Kit, name: str, signal: Signal, asking: Asking) -> tuple[Known, ...]:
-    """Look up one signal, called `name` by HMA."""
+def look_up_signal(kit: Kit, signal: Signal, asking: Asking) -> tuple[Known, ...]:
+    """Look up one signal."""
     (matches,) = look_up_signals(kit, [signal], all_banks=asking.bypass)
-    return _told(kit, acting(matches), [name], asking)[name]
+    return _known(kit, acting(matches), asking.banks, asking.drawn())
 
 
 def look_up_raw(kit: Kit, signal: Signal, banks: frozenset[str]) -> tuple[Known, ...]:
@@ -154,21 +159,12 @@ def _examined(kit: Kit, file: BinaryIO, wanted: Sequence[str]) -> Examination:
     return digested(kit.reader, file)
 
 
-def _further_digests(wanted: Sequence[str]) -> list[str]:
-    covered = {OUR_TYPES[name] for name in wanted}
-    return [name for name in DIGESTS if name not in covered]
-
-
-def _told(kit: Kit, matches: Sequence[Match], names: Sequence[str], asking: Asking) -> dict[str, tuple[Known, ...]]:
-    """Step 3, for each of HMA's types by itself, as HMA does."""
-    return {
-        name: _known(kit, [match for match in matches if match.type == OUR_TYPES[name]], asking.banks, asking.drawn())
-        for name in names
-    }
+def _of(matches: Sequence[Match], *types: str) -> list[Match]:
+    return [match for match in matches if match.type in types]
 
 
 def _known(kit: Kit, matches: Sequence[Match], banks: frozenset[str], drawn: float | None) -> tuple[Known, ...]:
-    """The contents behind matches, nearest first, each once; without a coin, those that are off too."""
+    """Step 3: the contents behind matches, nearest first, each once; without a coin, those that are off too."""
     if not matches:
         return ()
     with kit.store.read() as tx:
@@ -198,12 +194,12 @@ def _numbers(kit: Kit, match: Match, contents: Sequence[BankContent], *, all_: b
     return [content.id for content in contents if all_ or content.is_on(now)]
 
 
-def _check_compared(examination: Examination) -> None:
+def _check_compared(kit: Kit, examination: Examination) -> None:
     """Step 4: an animation of which some frames are missing has not been compared either."""
-    views = [seen.view for seen in examination.seen]
     if examination.faults:
         raise _not_compared(examination.faults)
-    if is_featureless(views, DEFAULT_QUALITY_FLOOR):
+    floors = [bank.policy.quality_floor for bank in kit.store.recent_banks() if bank.policy.enabled]
+    if is_featureless([seen.view for seen in examination.seen], max(floors, default=DEFAULT_QUALITY_FLOOR)):
         raise _not_compared([Reason.QUALITY_LOW])
 
 

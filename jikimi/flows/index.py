@@ -4,7 +4,8 @@
 2  changes after it are read and added, until there are none
 3  when much has changed since the snapshot, a new one is written from the database
 4  a process that holds much in memory maps the newest snapshot instead
-5  a snapshot that the database does not agree with any more is deleted, and what was mapped from it is let go
+5  when a value had to be erased, no snapshot that holds it stays, on no node; nor does one that the database does not
+   agree with any more, and what was mapped from it is let go
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ def publish(kit: Kit, one: Following | None = None) -> None:
 
 
 def renew(kit: Kit, one: Following | None = None) -> None:
-    """Steps 3 and 4, from time to time."""
+    """Steps 3 to 5, from time to time."""
+    if one is None:
+        drop_erased(kit)
     one = one or entries_in(kit)
     if one.snapshots.is_due():
         publish(kit, one)
@@ -98,6 +101,18 @@ def drop_stale(kit: Kit, one: Following) -> None:
     if is_gone and not _load_newest(kit, one):
         publish(kit, one)
         _load_newest(kit, one)
+
+
+def drop_erased(kit: Kit) -> None:
+    """Step 5: write a snapshot of the entries without what was erased, delete older ones, let go of what is mapped."""
+    with kit.store.read() as tx:
+        erased = tx.entries.erased()
+    if not kit.snapshots.has_before(erased):
+        return
+    publish(kit)
+    kit.snapshots.drop_before(erased)
+    if kit.snapshots.is_loaded_before(erased):
+        _load_newest(kit, entries_in(kit))
 
 
 def _load_newest(kit: Kit, one: Following) -> bool:

@@ -8,10 +8,11 @@ is the work of connectors (`plugs.exchanges`); pulling and applying their lists 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 
 from jikimi.model.errors import Refused, Unavailable
 from jikimi.model.signal import Signal
@@ -20,6 +21,12 @@ MAX_KEY = 200
 """Characters of a programme's own key for a record."""
 MAX_LABELS = 50
 MAX_LABEL = 200
+MAX_TEXT = 2000
+"""Characters of one text in a record's detail."""
+MAX_MEMBERS = 500
+"""Members of one list or object in it."""
+MAX_DEPTH = 6
+"""Lists and objects within each other in it."""
 LEASE = timedelta(minutes=2)
 """How long a pull that gives no sign of life keeps others from pulling."""
 MOST_VANISHING = 0.5
@@ -28,6 +35,7 @@ not empty a bank."""
 _FEW = 100
 """A list of fewer records may shrink as it likes."""
 _LONGEST_PAUSE = timedelta(hours=6)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
@@ -95,8 +103,42 @@ class SourceRecord:
     detail: Mapping[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.key) <= MAX_KEY:
-            raise Refused("record_key_invalid", f"A record's key has 1 to {MAX_KEY} characters.")
+        if not 0 < len(self.key) <= MAX_KEY or _UNSTORABLE.search(self.key):
+            raise Refused("record_key_invalid", f"A record's key has 1 to {MAX_KEY} characters of Unicode text.")
+        if self.labels:
+            object.__setattr__(self, "labels", clean_labels(self.labels))
+        if self.detail:
+            object.__setattr__(self, "detail", clean_detail(self.detail))
+
+
+def clean_text(untrusted_text: str, most: int = MAX_TEXT) -> str:
+    """A text from outside as it can be stored and shown: not too long, without the character 0 or half characters."""
+    return _UNSTORABLE.sub("\ufffd", untrusted_text[:most])
+
+
+def clean_labels(untrusted_labels: Iterable[str]) -> tuple[str, ...]:
+    """Labels from outside, each once, as many as are kept."""
+    cleaned = dict.fromkeys(clean_text(label.strip(), MAX_LABEL) for label in untrusted_labels)
+    return tuple(label for label in cleaned if label)[:MAX_LABELS]
+
+
+def clean_detail(untrusted_detail: Mapping[str, Json]) -> dict[str, Json]:
+    """The detail of a record from outside, within its bounds; what is beyond them is left out."""
+    cleaned = _clean(untrusted_detail, MAX_DEPTH)
+    return cleaned if isinstance(cleaned, dict) else {}
+
+
+def _clean(value: Json, depth: int) -> Json:
+    if isinstance(value, str):
+        return clean_text(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth == 0:
+        return None
+    if isinstance(value, Mapping):
+        some = islice(value.items(), MAX_MEMBERS)
+        return {clean_text(str(name), MAX_LABEL): _clean(one, depth - 1) for name, one in some}
+    return [_clean(one, depth - 1) for one in islice(value, MAX_MEMBERS)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +202,11 @@ class Exchange:
     lease_until: datetime | None = None
 
 
+def scope_of(exchange: Exchange) -> str:
+    """Where the secrets of one exchange are kept."""
+    return f"exchange:{exchange.id}"
+
+
 def checked_exchange(new: NewExchange) -> NewExchange:
     """Return it as it will be stored, or say in one line what is wrong with it."""
     if not _NAME.fullmatch(new.name):
@@ -209,6 +256,36 @@ def is_overdue(exchange: Exchange, now: datetime) -> bool:
         return False
     since = exchange.last_success_at or exchange.created_at
     return now - since > max(3 * exchange.every, timedelta(hours=1))
+
+
+class Health(StrEnum):
+    """How an exchange is, in one word."""
+
+    OK = "ok"
+    WAITING = "waiting"
+    """It has not been pulled yet."""
+    PULLING = "pulling"
+    FAILING = "failing"
+    """The last pull went wrong; the list is not too old yet."""
+    OVERDUE = "overdue"
+    """The list is older than it should be."""
+    DISABLED = "disabled"
+
+
+NEED_ATTENTION = frozenset({Health.FAILING, Health.OVERDUE})
+
+
+def health_of(exchange: Exchange, now: datetime) -> Health:
+    """Say how an exchange is; what is worst comes first."""
+    if not exchange.enabled:
+        return Health.DISABLED
+    if is_overdue(exchange, now):
+        return Health.OVERDUE
+    if exchange.lease and exchange.lease_until and exchange.lease_until > now:
+        return Health.PULLING
+    if exchange.failures:
+        return Health.FAILING
+    return Health.OK if exchange.last_success_at else Health.WAITING
 
 
 def pause_after(failures: int, every: timedelta, chance: float) -> timedelta:

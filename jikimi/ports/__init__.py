@@ -16,7 +16,7 @@ from jikimi.model.match import FloodRule
 from jikimi.model.signin import SignInRules
 from jikimi.ports.enforcement import ActionRunner, Actions, Appeals
 from jikimi.ports.evidence import Evidence, EvidenceKeys, Renderer, Vault
-from jikimi.ports.exchanges import Safe
+from jikimi.ports.exchanges import Connectors, Exchanges, Safe, SourceRecords
 from jikimi.ports.hma import Contents
 from jikimi.ports.look_back import Kept, KeptBuffer
 from jikimi.ports.matching import Decoder, Followed, Index, Newer, Reader, Signals, Snapshots
@@ -40,15 +40,17 @@ from jikimi.ports.records import (
     Tx,
 )
 from jikimi.ports.review import Decisions, Exposures, Notes, Skips, UserReports
+from jikimi.ports.sharing import Shares
 from jikimi.ports.signin import Codes, NewPasskey, Passkeys, Passwords, Prover, Provider, Visit
 
 __all__ = [
-    "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Contents",
-    "Counters", "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exposures", "Fetch", "Fetched",
-    "Followed", "Index", "Invitations", "Jobs", "Kept", "KeptBuffer", "Keys", "Kit", "Log", "NewPasskey", "Newer",
-    "Notes", "Passkeys", "Passwords", "PeerKey", "Peers", "People", "Prover", "Provider", "Questions", "Reader",
-    "Renderer", "Replies", "Reply", "Safe", "Scans", "Sessions", "SignInTries", "Signals", "Skips", "Snapshots",
-    "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports", "Vault", "Visit",
+    "ActionRunner", "Actions", "Added", "Appeals", "Audit", "Banks", "Blobs", "Cases", "Codes", "Connectors",
+    "Contents", "Counters", "Decisions", "Decoder", "Entries", "Evidence", "EvidenceKeys", "Exchanges", "Exposures",
+    "Fetch", "Fetched", "Followed", "Index", "Invitations", "Jobs", "Kept", "KeptBuffer", "Keys", "Kit", "Log",
+    "NewPasskey", "Newer", "Notes", "Passkeys", "Passwords", "PeerKey", "Peers", "People", "Prover", "Provider",
+    "Questions", "Reader", "Renderer", "Replies", "Reply", "Safe", "Scans", "Sessions", "Shares", "SignInTries",
+    "Signals", "Skips", "Snapshots", "SourceRecords", "Store", "Tallied", "Tally", "Totals", "Tx", "UserReports",
+    "Vault", "Visit",
 ]  # fmt: skip
 
 
@@ -81,6 +83,7 @@ class Kit:
     entropy: Callable[[int], bytes]
     log: Log
     safe: Safe
+    connectors: Connectors
     fetch: Fetch | None = None
     """None where no host is allowed to be fetched from."""
     platform: ActionRunner | None = None

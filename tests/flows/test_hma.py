@@ -43,8 +43,7 @@ def fill(kit: Kit, *signals: Signal, name: str = "B", note: str = "") -> BankCon
 
 
 def found(kit: Kit, signal: Signal, asking: Asking | None = None) -> list[int]:
-    name = "video_md5" if signal.type == "md5" else signal.type
-    return [known.content_id for known in look_up_signal(kit, name, signal, asking or Asking())]
+    return [known.content_id for known in look_up_signal(kit, signal, asking or Asking())]
 
 
 def entry_of(kit: Kit, signal: Signal, name: str = "B") -> int:
@@ -98,9 +97,7 @@ def test_a_ratio_of_nothing_is_a_disabled_bank_and_back(kit: Kit) -> None:
 def test_a_bank_is_renamed_and_keeps_what_it_holds(kit: Kit) -> None:
     content = fill(kit, _ONE)
     alter_bank(kit, _ACTOR, "B", new_name="B2", ratio=None)
-    assert [(known.bank, known.content_id) for known in look_up_signal(kit, "pdq", _ONE, Asking())] == [
-        ("B2", content.id)
-    ]
+    assert [(known.bank, known.content_id) for known in look_up_signal(kit, _ONE, Asking())] == [("B2", content.id)]
     make_bank(kit, _ACTOR, "OTHER", 1.0, _RULES)
     with pytest.raises(Refused, match="already"):
         alter_bank(kit, _ACTOR, "B2", new_name="OTHER", ratio=None)
@@ -173,6 +170,17 @@ def test_content_that_is_off_matches_nowhere(kit: Kit) -> None:
     alter_content(kit, _ACTOR, "B", content.id, note=None, disable_until=ON)
     assert found(kit, _ONE) == [content.id]
     assert len(look_up_signals(kit, [_ONE])[0]) == 1
+
+
+def test_whoever_follows_a_bank_hears_that_an_entry_sleeps(kit: Kit) -> None:
+    content = fill(kit, _ONE)
+    heard = []
+    for until in (OFF, OFF, ON):
+        alter_content(kit, _ACTOR, "B", content.id, note="n", disable_until=until)
+        with kit.store.read() as tx:
+            heard.append(tx.entries.sequence())
+    assert heard == [heard[0], heard[0], heard[0] + 1]
+    assert found(kit, _ONE) == [content.id]
 
 
 def test_content_is_off_until_its_time(world: World, kit: Kit) -> None:
@@ -276,7 +284,7 @@ def test_a_picture_is_found_by_its_md5_too(kit: Kit) -> None:
     content = fill(kit, md5)
     photo = CONTENT_TYPES["photo"]
     answer = look_up_file(kit, picture(7), photo, None, Asking())
-    assert answer == {"pdq": (), "md5": (Known(bank="B", content_id=content.id, distance=0),)}
+    assert answer == {"pdq": (Known(bank="B", content_id=content.id, distance=0),)}
     assert look_up_file(kit, picture(7), photo, "pdq", Asking()) == {"pdq": ()}
     assert look_up_file(kit, picture(8), photo, None, Asking()) == {"pdq": ()}
 
@@ -289,4 +297,4 @@ def test_what_could_not_be_compared_is_no_empty_answer(kit: Kit) -> None:
     known = next(signal for signal in kit.reader.signals.digests(io.BytesIO(b"%PDF")) if signal.type == "sha256")
     content = fill(kit, known)
     answer = look_up_file(kit, io.BytesIO(b"%PDF"), photo, None, Asking())
-    assert answer == {"pdq": (), "sha256": (Known(bank="B", content_id=content.id, distance=0),)}
+    assert answer == {"pdq": (Known(bank="B", content_id=content.id, distance=0),)}

@@ -84,11 +84,12 @@ shares = table(
     Column("decision_id", Text, nullable=False, comment="the decision that it rests on"),
     Column("asked_by", Text, nullable=False),
     Column("approved_by", Text),
-    Column("state", Text, nullable=False, comment="proposed, waiting, sent, failed, refused"),
+    Column("state", Text, nullable=False, comment="proposed, waiting, sent, failed, refused, withdrawn"),
     Column("tries", Integer, nullable=False),
     Column("error", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("settled_at", UtcTime),
+    Index("ix_shares_case_id", "case_id"),
     Index("ix_shares_state_id", "state", "id"),
     Index("uq_shares_once", "exchange_id", "feedback", "record", "entry_id", "decision_id", unique=True),
 )

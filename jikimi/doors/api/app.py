@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jikimi.doors.api import actions, appeals, banks, docs, health, peers, records, reports, scan
+from jikimi.doors.api import actions, appeals, banks, docs, exchanges, health, peers, records, reports, scan
 from jikimi.doors.shared.errors import Problem, install
 from jikimi.ports import Kit
 
@@ -42,7 +42,7 @@ def build_api(kit: Kit, problems: Callable[[], dict[str, str]], version: str) ->
     )
     install(app, kit.log)
     app.include_router(health.routes(kit, problems))
-    for part in (scan, banks, records, reports, actions, appeals, peers):
+    for part in (scan, banks, records, reports, actions, appeals, peers, exchanges):
         app.include_router(part.routes(kit))
     _describe_keys(app)
     docs.install(app)

@@ -49,6 +49,8 @@ class BankInput:
     on_match: OnMatch
     max_distance: int = DEFAULT_DISTANCE
     quality_floor: int = DEFAULT_QUALITY_FLOOR
+    on_disputed: OnMatch = OnMatch.HOLD
+    on_unconfirmed: OnMatch = OnMatch.HOLD
     source: FreeText = ""
     note: FreeText = ""
     enabled: bool = True
@@ -61,6 +63,8 @@ class BankChange:
     on_match: OnMatch | None = None
     max_distance: int | None = None
     quality_floor: int | None = None
+    on_disputed: OnMatch | None = None
+    on_unconfirmed: OnMatch | None = None
     source: FreeText | None = None
     note: FreeText | None = None
     enabled: bool | None = None
@@ -167,6 +171,8 @@ def _add_banks(router: APIRouter, kit: Kit) -> None:
             on_match=body.on_match,
             max_distance=body.max_distance,
             quality_floor=body.quality_floor,
+            on_disputed=body.on_disputed,
+            on_unconfirmed=body.on_unconfirmed,
             source=body.source,
             note=body.note,
             enabled=body.enabled,
@@ -194,7 +200,7 @@ def _add_banks(router: APIRouter, kit: Kit) -> None:
 
 
 def _add_entries(router: APIRouter, kit: Kit) -> None:
-    @router.get("/{name}/entries", summary="Read a bank's entries")
+    @router.get("/{name}/entries", summary="Read the entries of a bank that people added, and none of exchanges' lists")
     def entries(
         request: Request,
         name: Name,
@@ -232,6 +238,8 @@ def _changed(policy: BankPolicy, body: BankChange) -> BankPolicy:
         "on_match": body.on_match,
         "max_distance": body.max_distance,
         "quality_floor": body.quality_floor,
+        "on_disputed": body.on_disputed,
+        "on_unconfirmed": body.on_unconfirmed,
         "source": body.source,
         "note": body.note,
         "enabled": body.enabled,

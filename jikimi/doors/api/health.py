@@ -13,9 +13,11 @@ from starlette.responses import PlainTextResponse
 
 from jikimi.doors.shared.auth import authorised
 from jikimi.flows.enforce import outbox
+from jikimi.flows.exchange import vital_signs
 from jikimi.flows.kept import standing
 from jikimi.model.action import ActionState
 from jikimi.model.errors import JikimiError
+from jikimi.model.exchange import Health
 from jikimi.model.people import Scope
 from jikimi.ports import Kit
 
@@ -26,6 +28,7 @@ EVENTS = (
     "task_failed",
     "evidence_unsealed",
     "action_dead",
+    "exchange_failed",
     "look_back_found",
     "look_back_cut",
     "signals_not_kept",
@@ -99,6 +102,7 @@ class _Collector(Collector):
         yield CounterMetricFamily("jikimi_decoder_restarts", "Decoders that had to be started anew.", decoder.restarts)
         yield from self._jobs()
         yield from self._actions()
+        yield from self._exchanges()
         yield from self._look_back()
 
     def _jobs(self) -> Iterator[Metric]:
@@ -111,6 +115,20 @@ class _Collector(Collector):
         for state in ("waiting", "dead"):
             jobs.add_metric([state], counts.get(state, 0))
         yield jobs
+
+    def _exchanges(self) -> Iterator[Metric]:
+        age = GaugeMetricFamily("jikimi_exchange_age_seconds", "Since its list was pulled.", labels=["exchange"])
+        failures = GaugeMetricFamily("jikimi_exchange_failures", "Pulls failed in a row.", labels=["exchange"])
+        overdue = GaugeMetricFamily("jikimi_exchange_overdue", "1: its list is too old.", labels=["exchange"])
+        try:
+            standing = vital_signs(self._kit)
+        except JikimiError:
+            return
+        for sign in standing:
+            age.add_metric([sign.name], sign.age.total_seconds())
+            failures.add_metric([sign.name], sign.failures)
+            overdue.add_metric([sign.name], int(sign.health is Health.OVERDUE))
+        yield from (age, failures, overdue)
 
     def _look_back(self) -> Iterator[Metric]:
         if not self._kit.look_back:

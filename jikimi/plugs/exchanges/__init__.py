@@ -1,1 +1,1 @@
-"""The ways to programmes that share lists of hashes: one file for each kind of exchange."""
+"""Programmes and services that share lists, a file for each kind, and the register of kinds."""

@@ -59,8 +59,10 @@ def serving(data: Path, *, key: str = "none", prefix: str = "", **environment: s
 
 @pytest.fixture(scope="session")
 def hma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hma]:
-    """One service for all tests: on a port of its own, no key asked for, uploads of one mebibyte."""
-    with serving(tmp_path_factory.mktemp("hma") / "data", JIKIMI_MAX_UPLOAD_MIB="1") as hma:
+    """One service for all tests: on a port of its own, no key asked for, uploads of one mebibyte, no way out."""
+    data = tmp_path_factory.mktemp("hma") / "data"
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with serving(data, JIKIMI_MAX_UPLOAD_MIB="1", JIKIMI_OUTGOING_PROXY=nowhere) as hma:
         yield hma
 
 

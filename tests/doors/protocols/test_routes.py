@@ -299,6 +299,80 @@ CONTENTS = [
     Row(ask="DELETE /c/bank/OTHER/content/ID", status=200, is_=equal({"deleted": 0})),
     Row(ask="DELETE /c/bank/NONE/content/ID", status=404, is_=message),
 ]
+FLAGS = {"supports_authentification": True, "has_set_authentification": False}
+
+
+def form(body: Any) -> bool:
+    one = {"name", "type", "required", "default", "help", "choices"}
+    return set(body) == {"config_schema", "credentials_schema"} and all(
+        set(field) == one for part in body.values() for field in part["fields"]
+    )
+
+
+EXCHANGES = [
+    Row(ask="GET /c/exchanges/apis", status=200, is_=lambda body: {"ncmec", "stop_ncii"} <= {*body}),
+    Row(ask="GET /c/exchanges/api/stop_ncii", status=200, is_=equal(FLAGS)),
+    Row(ask="GET /c/exchanges/api/nonsense", status=400, is_=message),
+    Row(ask="POST /c/exchanges/api/stop_ncii", status=200, is_=equal(FLAGS), json_={"credential_json": {}}),
+    Row(ask="POST /c/exchanges/api/ncmec", status=400, is_=message, json_={"credential_json": {"user": "a"}}),
+    Row(ask="POST /c/exchanges/api/ncmec", status=400, is_=message, json_={"credential_json": {"api_token": "a"}}),
+    Row(ask="POST /c/exchanges/api/ncmec", status=400, is_=message, json_={"credential_json": "a"}),
+    Row(ask="POST /c/exchanges/api/ncmec", status=400, is_=message, json_={}),
+    Row(ask="POST /c/exchanges/api/nonsense", status=400, is_=message, json_={"credential_json": {}}),
+    Row(ask="POST /c/exchanges/api/ncmec", status=415, is_=message, raw=b"{}"),
+    Row(ask="GET /c/exchanges/api/ncmec/schema", status=200, is_=form),
+    Row(ask="GET /c/exchanges/api/stop_ncii/schema", status=200, is_=form),
+    Row(ask="GET /c/exchanges/api/nonsense/schema", status=404, is_=message),
+    Row(
+        ask="POST /c/exchanges",
+        status=201,
+        is_=equal({"message": "Created successfully"}),
+        json_={"bank": "NEW", "api": "stop_ncii", "api_json": {}},
+    ),
+    Row(
+        ask="POST /c/exchanges",
+        status=201,
+        is_=equal({"message": "Created successfully"}),
+        json_={
+            "bank": "NEW",
+            "api": "ncmec",
+            "api_json": {"environment": "https://exttest.cybertip.org/hashsharing", "only_esp_ids": [1, 2]},
+        },
+    ),
+    Row(ask="POST /c/exchanges", status=400, is_=message, json_={"bank": "a b", "api": "stop_ncii", "api_json": {}}),
+    Row(ask="POST /c/exchanges", status=400, is_=message, json_={"bank": "NEW", "api": "nonsense", "api_json": {}}),
+    Row(ask="POST /c/exchanges", status=400, is_=message, json_={"bank": "NEW", "api": "sample", "api_json": {}}),
+    Row(ask="POST /c/exchanges", status=400, is_=message, json_={"bank": "NEW", "api": "local_file", "api_json": {}}),
+    Row(ask="POST /c/exchanges", status=400, is_=message, json_={"bank": "NEW", "api": "ncmec", "api_json": {}}),
+    Row(
+        ask="POST /c/exchanges",
+        status=400,
+        is_=message,
+        json_={"bank": "NEW", "api": "stop_ncii", "api_json": {"x": 1}},
+    ),
+    Row(
+        ask="POST /c/exchanges", status=400, is_=message, json_={"bank": "NEW", "api": "stop_ncii", "api_json": "text"}
+    ),
+    Row(
+        ask="POST /c/exchanges",
+        status=400,
+        is_=message,
+        json_={"bank": "NEW", "api": "ncmec", "api_json": {"environment": "https://elsewhere.example"}},
+    ),
+    Row(
+        ask="POST /c/exchanges",
+        status=403,
+        is_=equal({"message": "Bank already exists"}),
+        json_={"bank": "BANK", "api": "stop_ncii", "api_json": {}},
+    ),
+    Row(ask="POST /c/exchanges", status=415, is_=message, raw=b"{}"),
+    Row(ask="GET /c/exchanges", status=200, is_=lambda body: isinstance(body, list)),
+    Row(ask="GET /c/exchange/NONE", status=404, is_=message),
+    Row(ask="GET /c/exchange/NONE/status", status=404, is_=message),
+    Row(ask="PUT /c/exchange/NONE", status=404, is_=message, json_={"enabled": True}),
+    Row(ask="PUT /c/exchange/NONE", status=422, is_=mistakes, json_={}),
+    Row(ask="DELETE /c/exchange/NONE", status=200, is_=equal({"message": "Exchange deleted"})),
+]
 TYPES = [
     Row(ask="GET /c/signal_type", status=200, is_=lambda b: {"name": "pdq", "enabled_ratio": 1.0} in b),
     Row(
@@ -331,7 +405,7 @@ ELSEWHERE = [
     Row(ask="GET //c/banks", status=200, is_=lambda body: isinstance(body, list)),
     Row(ask="GET ///c//bank/BANK", status=200, is_=bank_of(1)),
 ]
-ROWS = [*CORE, *HASHING, *MATCHING, *BANKS, *CONTENTS, *TYPES, *ELSEWHERE]
+ROWS = [*CORE, *HASHING, *MATCHING, *BANKS, *CONTENTS, *EXCHANGES, *TYPES, *ELSEWHERE]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -388,6 +462,8 @@ def test_no_route_is_missing_from_the_table() -> None:
 def _pattern(path: str) -> str:
     path = path.split("?")[0]
     path = re.sub(r"(?<=^/c/bank/)[^/]+", "*", path)
+    path = re.sub(r"(?<=^/c/exchange/)[^/]+", "*", path)
+    path = re.sub(r"(?<=^/c/exchanges/api/)[^/]+", "*", path)
     path = re.sub(r"(?<=/content/)[^/]+", "*", path)
     return re.sub(r"(?<=^/c/signal_type/)(pdq|nonsense)", "*", path)
 

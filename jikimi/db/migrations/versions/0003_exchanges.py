@@ -131,7 +131,7 @@ def upgrade() -> None:
         sa.Column("decision_id", sa.Text(), nullable=False, comment="the decision that it rests on"),
         sa.Column("asked_by", sa.Text(), nullable=False),
         sa.Column("approved_by", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False, comment="proposed, waiting, sent, failed, refused"),
+        sa.Column("state", sa.Text(), nullable=False, comment="proposed, waiting, sent, failed, refused, withdrawn"),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("created_at", UtcTime(), nullable=False),
@@ -140,6 +140,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_shares")),
         sqlite_strict=True,
     )
+    op.create_index("ix_shares_case_id", "shares", ["case_id"], unique=False)
     op.create_index("ix_shares_state_id", "shares", ["state", "id"], unique=False)
     op.create_index(
         "uq_shares_once", "shares", ["exchange_id", "feedback", "record", "entry_id", "decision_id"], unique=True

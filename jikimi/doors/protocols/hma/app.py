@@ -25,7 +25,7 @@ from jikimi.doors.protocols.hma.routing import Body, Call, Route, Takes
 from jikimi.doors.protocols.hma.service import Here
 from jikimi.doors.protocols.hma.write import response_of
 from jikimi.doors.shared.auth import authorised
-from jikimi.model.errors import JikimiError
+from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.hma import HmaRules
 from jikimi.ports import Kit
 
@@ -95,6 +95,16 @@ def _call(here: Here, actor: str, request: Request, body: Body) -> Call:
 
 
 def _actor(here: Here, route: Route, request: Request) -> str:
-    if not route.scopes or not here.rules.needs_key:
+    if not route.scopes:
         return NOBODY
-    return authorised(here.kit, request, *route.scopes).name
+    if here.rules.needs_key:
+        return authorised(here.kit, request, *route.scopes).name
+    _check_no_page(request)
+    return NOBODY
+
+
+def _check_no_page(request: Request) -> None:
+    """Where no key is asked for, any page that somebody opens on this machine could reach us through the browser."""
+    site = request.headers.get("sec-fetch-site", "none")
+    if site != "none" or "origin" in request.headers:
+        raise Refused("cross_site", "This is for programs, not for pages in a browser; with hma_key, both can ask.")

@@ -6,7 +6,8 @@ from typing import Any
 
 from jikimi.doors.protocols.hma.models import BankChange, NewBank, ratio_said
 from jikimi.doors.protocols.hma.routing import Answer, Call
-from jikimi.flows.hma import alter_bank, bank, banks, drop_bank, make_bank
+from jikimi.flows.hma import alter_bank, bank, banks, make_bank
+from jikimi.flows.hma_exchange import drop_filled_bank
 from jikimi.model.bank import Bank
 from jikimi.model.hma import ratio_of
 
@@ -37,8 +38,8 @@ def change(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """`DELETE /c/bank/NAME`: one that is not there is done with as well."""
-    drop_bank(call.here.kit, call.actor, call.path["bank_name"])
+    """`DELETE /c/bank/NAME`, with the exchanges that fill it; one that is not there is done with as well."""
+    drop_filled_bank(call.here.kit, call.actor, call.path["bank_name"])
     return Answer(json={"message": "Done"})
 
 

@@ -43,7 +43,7 @@ def look_up(call: Call) -> Answer:
     if not asked.signal or not asked.signal_type:
         raise Refused("signal_missing", "Send either url, or signal and signal_type.")
     signal = read_signal(asked.signal_type, asked.signal)
-    found = look_up_signal(call.here.kit, asked.signal_type, signal, asking)
+    found = look_up_signal(call.here.kit, signal, asking)
     return Answer(json=_by_bank(asked.signal_type, found))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jikimi.doors.protocols.hma import banks, contents, core, hashing, matching, types
+from jikimi.doors.protocols.hma import banks, contents, core, exchanges, hashing, matching, types
 from jikimi.doors.protocols.hma.routing import Answer, Call, Route, Takes
 from jikimi.model.people import Scope
 
@@ -39,6 +39,22 @@ ROUTES = (
     Route(method="GET", path=_CONTENT, answer=contents.show, scopes=_READ),
     Route(method="PUT", path=_CONTENT, answer=contents.change, scopes=_BANKS, takes=Takes.JSON),
     Route(method="DELETE", path=_CONTENT, answer=contents.delete, scopes=_BANKS),
+    Route(method="GET", path="/c/exchanges/apis", answer=exchanges.list_apis, scopes=_READ),
+    Route(method="GET", path="/c/exchanges/api/{api_name}", answer=exchanges.api, scopes=_READ),
+    Route(
+        method="POST",
+        path="/c/exchanges/api/{api_name}",
+        answer=exchanges.change_api,
+        scopes=_BANKS,
+        takes=Takes.JSON,
+    ),
+    Route(method="GET", path="/c/exchanges/api/{api_name}/schema", answer=exchanges.api_schema, scopes=_READ),
+    Route(method="GET", path="/c/exchanges", answer=exchanges.list_all, scopes=_READ),
+    Route(method="POST", path="/c/exchanges", answer=exchanges.create, scopes=_BANKS, takes=Takes.JSON),
+    Route(method="GET", path="/c/exchange/{exchange_name}", answer=exchanges.config, scopes=_READ),
+    Route(method="GET", path="/c/exchange/{exchange_name}/status", answer=exchanges.status, scopes=_READ),
+    Route(method="PUT", path="/c/exchange/{exchange_name}", answer=exchanges.change, scopes=_BANKS, takes=Takes.MODEL),
+    Route(method="DELETE", path="/c/exchange/{exchange_name}", answer=exchanges.delete, scopes=_BANKS),
     Route(method="GET", path="/c/signal_type", answer=types.signal_types, scopes=_READ),
     Route(method="GET", path="/c/signal_type/index", answer=types.index, scopes=_READ),
     Route(

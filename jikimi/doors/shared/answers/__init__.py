@@ -27,12 +27,14 @@ from jikimi.doors.shared.answers.cases import (
     story_answer,
     user_report_answer,
 )
+from jikimi.doors.shared.answers.exchanges import ExchangeAnswer, exchange_answer
 from jikimi.doors.shared.answers.scans import (
     CoverageAnswer,
     MatchAnswer,
     ScanAnswer,
     SignalAnswer,
     SignalMatches,
+    StandingAnswer,
     match_answer,
     scan_answer,
 )
@@ -50,12 +52,14 @@ __all__ = [
     "DeliveryAnswer",
     "EntryAnswer",
     "EventAnswer",
+    "ExchangeAnswer",
     "FactAnswer",
     "HandedInAnswer",
     "MatchAnswer",
     "ScanAnswer",
     "SignalAnswer",
     "SignalMatches",
+    "StandingAnswer",
     "UserReportAnswer",
     "action_answer",
     "action_story_answer",
@@ -66,6 +70,7 @@ __all__ = [
     "decision_answer",
     "entry_answer",
     "event_answer",
+    "exchange_answer",
     "handed_in_answer",
     "match_answer",
     "scan_answer",

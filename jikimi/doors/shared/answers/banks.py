@@ -18,6 +18,8 @@ class BankAnswer:
     on_match: OnMatch
     max_distance: int
     quality_floor: int
+    on_disputed: OnMatch
+    on_unconfirmed: OnMatch
     source: str
     note: str
     enabled: bool
@@ -48,6 +50,8 @@ def bank_answer(view: BankView) -> BankAnswer:
         on_match=policy.on_match,
         max_distance=policy.max_distance,
         quality_floor=policy.quality_floor,
+        on_disputed=policy.on_disputed,
+        on_unconfirmed=policy.on_unconfirmed,
         source=policy.source,
         note=policy.note,
         enabled=policy.enabled,

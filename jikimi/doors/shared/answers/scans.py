@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jikimi.model.bank import Category, OnMatch
+from jikimi.model.exchange import Opinion, Trust
 from jikimi.model.match import Disposition, Match
 from jikimi.model.media import MediaKind
 from jikimi.model.scan import Scan
@@ -13,8 +14,18 @@ from jikimi.model.signal import Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StandingAnswer:
+    """What was known of an entry when it matched: what its lists think of it, and when they changed it last."""
+
+    opinion: Opinion
+    trust: Trust
+    labels: list[str]
+    listed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MatchAnswer:
-    """A bank entry that is near enough. `distance`: bits of 256, 0 for digests. `on_match`: what the bank does now."""
+    """A bank entry that is near enough. `distance`: bits of 256, 0 for digests. `on_match`: what it does now."""
 
     bank: str
     category: Category
@@ -26,6 +37,7 @@ class MatchAnswer:
     variant: Variant
     frame: int
     flattened: bool
+    standing: StandingAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +109,12 @@ def match_answer(match: Match) -> MatchAnswer:
         variant=match.variant,
         frame=match.frame,
         flattened=match.flattened,
+        standing=StandingAnswer(
+            opinion=match.standing.opinion,
+            trust=match.standing.trust,
+            labels=list(match.standing.labels),
+            listed_at=match.standing.listed_at,
+        ),
     )
 
 
