@@ -19,6 +19,7 @@ from jikimi.db.listed import ListedEntries, Value
 from jikimi.db.many import insert_many, some_of, take_numbers, update_many
 from jikimi.db.schema import entries, holdings, source_records
 from jikimi.model.exchange import Exchange, Opinion, SourceRecord, Trust
+from jikimi.model.signal import Signal
 from jikimi.ports.exchanges import Applied, Holding
 
 _SAID = ("opinion", "trust", "labels", "detail", "listed_at")
@@ -56,6 +57,11 @@ class SqlSourceRecords:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._entries = ListedEntries(connection)
+
+    @property
+    def gone(self) -> tuple[Signal, ...]:
+        """What was erased in this transaction."""
+        return tuple(self._entries.gone)
 
     def apply(
         self, exchange: Exchange, records: Sequence[SourceRecord], generation: int, at: datetime, *, forget: bool
