@@ -19,6 +19,7 @@ import structlog
 
 from jikimi.config import Settings
 from jikimi.db.counters import MemoryTally
+from jikimi.db.kept import MemoryKept
 from jikimi.db.tx import SqlStore
 from jikimi.engine.decode.parent import Decoder
 from jikimi.engine.decode.picture import Renderer
@@ -33,7 +34,9 @@ from jikimi.flows.enforce import deliver
 from jikimi.flows.evidence import sweep_orphans
 from jikimi.flows.evidence_key import rewrap, settle_key
 from jikimi.flows.expose import close_looks
-from jikimi.flows.index import follow, open_index, renew
+from jikimi.flows.index import follow, open_index, renew, uploads_in
+from jikimi.flows.kept import expire, write_kept
+from jikimi.flows.look_back import look_back
 from jikimi.flows.once import forget
 from jikimi.flows.parcel import send as send_parcel
 from jikimi.flows.peer import wake
@@ -73,6 +76,9 @@ _JOBS_SECONDS = 2.0
 _WAKE_SECONDS = 15.0
 _LOOKS_SECONDS = 15.0
 _SWEEP_SECONDS = 3600.0
+_LOOK_BACK_SECONDS = 1.0
+"""How long looking back rests between a thousand entries and the next: uploads need the processors as well."""
+_EXPIRE_SECONDS = 60.0
 _ENFORCE_SECONDS = 1.0
 _PULLS_SECONDS = 3.0
 _SHARES_SECONDS = 5.0
@@ -97,7 +103,7 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
         store = SqlStore(settings.database)
         stack.callback(store.close)
         store.migrate()
-        index = Index()
+        index, recent = Index(), Index()
         decoder = stack.enter_context(_make_decoder(settings))
         keys = KeyFolder(settings.keys, secrets.token_bytes, settings.passphrase_file)
         kit = Kit(
@@ -108,6 +114,10 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             renderer=Renderer(decoder),
             index=IndexOnDemand(index, lambda: open_index(kit)),
             snapshots=SnapshotFolder(settings.data / "index", store.identity(), index),
+            kept=MemoryKept(),
+            recent=IndexOnDemand(recent, lambda: open_index(kit, uploads_in(kit))),
+            recent_snapshots=SnapshotFolder(settings.data / "recent", store.identity(), recent),
+            look_back=settings.look_back,
             tally=MemoryTally(),
             flood=settings.flood,
             prover=Proofs(
@@ -133,6 +143,7 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             platform=webhook_of(settings),
         )
         stack.callback(write_totals, kit)
+        stack.callback(write_kept, kit)
         with suppress(JikimiError):  # a node that cannot keep a key still checks uploads; the task says what is wrong
             settle_key(kit)
         yield kit
@@ -229,6 +240,9 @@ class Service:
             [
                 Task(name="follow", every=_FOLLOW_SECONDS, run=self._follow),
                 Task(name="totals", every=1.0, run=lambda: write_totals(kit)),
+                Task(name="kept", every=1.0, run=lambda: write_kept(kit)),
+                Task(name="look_back", every=_LOOK_BACK_SECONDS, run=lambda: look_back(kit)),
+                Task(name="expire", every=_EXPIRE_SECONDS, run=lambda: expire(kit)),
                 Task(name="canary", every=settings.canary_seconds, run=self._send_canary),
                 Task(name="jobs", every=_JOBS_SECONDS, run=lambda: run_due_jobs(kit, {RECHECK: recheck})),
                 Task(name="wake", every=_WAKE_SECONDS, run=lambda: wake(kit)),

@@ -80,6 +80,13 @@ class Settings(BaseSettings):
         200, ge=0, description="Matches of one entry within the window that hold its bank; 0: never."
     )
     flood_minutes: float = Field(10.0, gt=0, description="The window of flood_limit.")
+    look_back_days: float = Field(
+        7,
+        ge=0,
+        le=90,
+        description="How long signals of all uploads, clear ones too, are kept so that entries which come later find "
+        "them. 0: nothing is kept.",
+    )
     canary_seconds: float = Field(60.0, gt=0, description="How often the canary is sent.")
     webhook_plain_http: bool = Field(False, description="true lets webhook_url be http to another machine.")
     webhook_url: str = Field(
@@ -127,7 +134,8 @@ class Settings(BaseSettings):
     )
     plugs: tuple[str, ...] = Field(
         (),
-        description="Kinds of exchange from other packages that may be used. What ships with jikimi needs no naming.",
+        description="Kinds of exchange from other packages that are used: a list. What ships with jikimi needs no "
+        "naming; what else is installed is not used until it is named.",
     )
     lease_minutes: float = Field(
         10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."
@@ -310,6 +318,11 @@ class Settings(BaseSettings):
             seconds=self.decode_seconds,
             memory_bytes=self.decode_memory_mib * _MIB,
         )
+
+    @property
+    def look_back(self) -> timedelta:
+        """How long signals of uploads are kept."""
+        return timedelta(days=self.look_back_days)
 
     @property
     def flood(self) -> FloodRule:

@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from jikimi.cli import actions, banks, evidence, exchanges, files, peers, people, records, service, shares
+from jikimi.cli import actions, banks, evidence, exchanges, files, peers, people, plugs, records, service, shares
 from jikimi.cli.terminal import complain
 from jikimi.model.errors import Broken, JikimiError, Unavailable
 
@@ -34,6 +34,7 @@ people.attach(app)
 evidence.attach(app)
 shares.attach(app)
 peers.attach(app)
+plugs.attach(app)
 
 
 def main() -> None:

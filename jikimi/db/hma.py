@@ -113,9 +113,15 @@ class SqlContents:
             found += self._connection.execute(wanted).scalars()
         return tuple(found)
 
-    def leave_to_list(self, entry_id: int) -> None:
-        """Forget that a person of ours added an entry."""
-        self._connection.execute(update(entries).where(entries.c.id == entry_id).values(by_hand=""))
+    def leave_to_list(self, entry: BankEntry, at: datetime) -> None:
+        """Forget that a person of ours added an entry.
+
+        For peers that may not read what lists say, it has gone; to the others it is shown anew.
+        """
+        self._connection.execute(update(entries).where(entries.c.id == entry.id).values(by_hand=""))
+        followed = SqlEntries(self._connection)
+        followed.bury([(entry.id, entry.bank_id)], at)
+        followed.touch([entry.id])
 
     def newest(self, type_: str, up_to: int) -> datetime | None:
         """When the newest entry of a type was added, as of a change number."""
@@ -132,12 +138,11 @@ class SqlContents:
     def _rouse(self, entry_ids: Collection[int]) -> None:
         """Let entries sleep or wake as their contents say; whoever follows the bank from elsewhere hears of it."""
         brought = self.of_entries(entry_ids)
-        changed = []
+        changed: list[int] = []
         for entry_id in entry_ids:
             until = asleep_until(brought.get(entry_id, ()))
-            is_other = entries.c.asleep_until.is_distinct_from(until)
-            moved = update(entries).where(entries.c.id == entry_id, is_other).values(asleep_until=until)
-            changed += [entry_id] * self._connection.execute(moved).rowcount
+            other = update(entries).where(entries.c.id == entry_id, entries.c.asleep_until.is_distinct_from(until))
+            changed += self._connection.execute(other.values(asleep_until=until).returning(entries.c.id)).scalars()
         SqlEntries(self._connection).touch(changed)
 
 

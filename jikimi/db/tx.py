@@ -25,6 +25,7 @@ from jikimi.db.evidence import SqlEvidence
 from jikimi.db.exchanges import SqlExchanges
 from jikimi.db.hma import SqlContents
 from jikimi.db.jobs import SqlJobs
+from jikimi.db.kept import SqlKept
 from jikimi.db.keys import SqlKeys
 from jikimi.db.overview import SqlCensus
 from jikimi.db.peers import SqlPeers
@@ -167,6 +168,11 @@ class SqlTx:
     def shares(self) -> SqlShares:
         """What is given back to exchanges."""
         return SqlShares(self._connection)
+
+    @cached_property
+    def kept(self) -> SqlKept:
+        """Signals of recent uploads."""
+        return SqlKept(self._connection)
 
     @cached_property
     def contents(self) -> SqlContents:

@@ -124,11 +124,12 @@ def delete_content(kit: Kit, actor: str, bank_name: str, content_id: int) -> boo
             content = _content(tx, bank, content_id)
         except Refused:
             return False
-        for entry_id in tx.contents.remove(content):
+        left = (tx.entries.get(entry_id) for entry_id in tx.contents.remove(content))
+        for entry in (one for one in left if one is not None):
             is_own = content.id > OWN  # 6
-            if not is_own and tx.contents.sources([entry_id]):
-                tx.contents.leave_to_list(entry_id)  # 5
-            elif (entry := tx.entries.get(entry_id)) is not None:
+            if not is_own and tx.contents.sources([entry.id]):
+                tx.contents.leave_to_list(entry, kit.clock())  # 5
+            else:
                 tx.entries.withdraw(bank, entry.signal, kit.clock())
         _audit(kit, tx, actor, "bank.content_deleted", bank, content)
     return True

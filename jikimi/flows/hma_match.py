@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
-from jikimi.flows.scan import Examination, digested, examine, look_up_examined, look_up_signals
+from jikimi.flows.scan import digested, examine, look_up_examined, look_up_signals
 from jikimi.model.bank import DEFAULT_QUALITY_FLOOR, Bank
 from jikimi.model.errors import Refused, Unavailable
 from jikimi.model.hma import (
@@ -35,6 +35,7 @@ from jikimi.model.hma import (
 )
 from jikimi.model.match import Match, acting, is_featureless
 from jikimi.model.media import RETRYABLE, Reason
+from jikimi.model.scan import Examination
 from jikimi.model.signal import Signal
 from jikimi.ports import Kit
 

@@ -72,7 +72,7 @@ def _opined(tx: Tx, share: Share) -> Opined | None:
         return None
     if share.feedback is Feedback.NEW_SIGNAL:
         decision = tx.decisions.get(share.decision_id)
-        if entry.withdrawn_at is not None or decision is None:
+        if decision is None or not tx.contents.added_by_hand([entry.id]):
             return None
         return Opined(feedback=share.feedback, record="", signal=entry.signal, labels=(decision.choice.label.value,))
     holdings = tx.source_records.of_entries([entry.id]).get(entry.id, ())

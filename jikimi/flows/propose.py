@@ -1,7 +1,8 @@
 """A new signal is given to an exchange: one person proposes it, another one agrees.
 
 1  the case is confirmed by a decision that holds, and about the harm that the exchange is about
-2  only what our own banks hold is proposed, and only what the exchange does not say itself
+2  only what a person of ours added to a bank is proposed, and only what the exchange does not say itself: what one
+   programme told us is not passed on to another
 3  a second person, neither who proposed it nor who decided the case, agrees or does not
 4  what was agreed to leaves by its job, but not before the decision cannot be undone any more (`parcel`)
 """
@@ -104,14 +105,14 @@ def _check_open(kit: Kit, tx: Tx, exchange: Exchange, decision: Decision) -> Non
 
 
 def _own(tx: Tx, exchange: Exchange, case_id: CaseId) -> Iterator[int]:
-    """2. An entry of our banks for each signal of a case."""
+    """2. An entry of our own for each signal of a case."""
     banks = [bank for bank in tx.banks.all() if bank.policy.category not in NO_HARM]
     for signal in _signals(tx, case_id):
-        stored = [entry for bank in banks if (entry := tx.entries.find(bank, signal))]
-        live = [entry.id for entry in stored if entry.withdrawn_at is None]
-        said_by = {one.exchange_id for held in tx.source_records.of_entries(live).values() for one in held}
-        if live and exchange.id not in said_by:
-            yield live[0]
+        stored = [entry.id for bank in banks if (entry := tx.entries.find(bank, signal))]
+        ours = tx.contents.added_by_hand(stored)
+        said_by = {one.exchange_id for held in tx.source_records.of_entries(stored).values() for one in held}
+        if ours and exchange.id not in said_by:
+            yield min(ours)
 
 
 def _signals(tx: Tx, case_id: CaseId) -> Sequence[Signal]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from jikimi.model.errors import Refused
+from jikimi.model.errors import Broken, Unavailable
 from jikimi.model.peer import PUBLIC_PREFIX, public_bytes
 
 _SEED_BYTES = 32
@@ -21,9 +22,14 @@ class PeerKeyFile:
     """The key in its file; nodes that answer as one installation share it."""
 
     def __init__(self, file: Path, entropy: Callable[[int], bytes]) -> None:
-        self._file = file
+        self.file = file
         self._entropy = entropy
         self._read: Ed25519PrivateKey | None = None
+
+    @property
+    def is_private(self) -> bool:
+        """Nobody else on this machine can read it, or it was not made yet."""
+        return not self.file.exists() or not stat.S_IMODE(self.file.stat().st_mode) & 0o077
 
     @property
     def public(self) -> str:
@@ -36,39 +42,45 @@ class PeerKeyFile:
 
     def _key(self) -> Ed25519PrivateKey:
         if self._read is None:
-            if not self._file.exists():
+            if not self.file.exists():
                 self._make()
             self._read = Ed25519PrivateKey.from_private_bytes(self._seed())
         return self._read
 
     def _seed(self) -> bytes:
         try:
-            text = self._file.read_text().strip()
+            text = self.file.read_text().strip()
             seed = bytes.fromhex(text.removeprefix(_PRIVATE_PREFIX))
         except (OSError, ValueError) as error:
-            raise self._unusable("cannot be read; bring it back from a backup") from error
+            raise self._damaged() from error
         if not text.startswith(_PRIVATE_PREFIX) or len(seed) != _SEED_BYTES:
-            raise self._unusable("holds something else; bring it back from a backup")
+            raise self._damaged()
         return seed
 
     def _make(self) -> None:
         """Make the key. Whoever is second finds the file there and keeps it; nobody sees half of it."""
-        fresh = self._file.with_name(f".{self._file.name}.{self._entropy(4).hex()}")
+        fresh = self.file.with_name(f".{self.file.name}.{self._entropy(4).hex()}")
         try:
             with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
                 out.write(_PRIVATE_PREFIX + self._entropy(_SEED_BYTES).hex() + "\n")
                 out.flush()
                 os.fsync(out.fileno())
             with suppress(FileExistsError):
-                os.link(fresh, self._file)
+                os.link(fresh, self.file)
             fresh.unlink()
         except OSError as error:
-            raise self._unusable(
-                f"cannot be made ({error.strerror}); make room for it, or set peer_key_file"
+            raise Unavailable(
+                "peer_key_unwritable",
+                "The key that signs for peers cannot be made; make room for it, or set peer_key_file.",
+                detail=f"{self.file}: {error.strerror}",
             ) from error
 
-    def _unusable(self, why: str) -> Refused:
-        return Refused("peer_key_unusable", f"{self._file}, the key that signs for peers, {why}.")
+    def _damaged(self) -> Broken:
+        return Broken(
+            "peer_key_damaged",
+            "The key that signs for peers cannot be read. Bring the file back from a backup, or see to its rights.",
+            detail=str(self.file),
+        )
 
 
 def is_signed(text: bytes, signature: bytes, public_key: str) -> bool:

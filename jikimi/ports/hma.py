@@ -38,7 +38,7 @@ class Contents(Protocol):
         """Those of these entries that a person of ours added, and nobody withdrew."""
         ...
 
-    def leave_to_list(self, entry_id: int) -> None:
+    def leave_to_list(self, entry: BankEntry, at: datetime) -> None:
         """Let an entry stand for no longer than a list says it."""
         ...
 

@@ -46,6 +46,9 @@ def test_the_identity_stays_and_can_live_elsewhere(jikimi: Command) -> None:
     assert public.startswith("jkp_")
     assert jikimi("peer", "identity", "--json").object == {"public_key": public}
     assert stat.S_IMODE((jikimi.settings.data / "peer.key").stat().st_mode) == 0o600
+    (jikimi.settings.data / "peer.key").chmod(0o644)
+    findings = {one["check"]: one for one in jikimi("doctor", "--json", code=1).objects}
+    assert findings["peer key"]["ok"] is False
     elsewhere = jikimi.folder / "shared.key"
     (jikimi.settings.data / "peer.key").rename(elsewhere)
     assert jikimi("peer", "identity", JIKIMI_PEER_KEY_FILE=str(elsewhere)).out.strip() == public

@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import EntryPoint
 
-from jikimi.flows.exchange import add_exchange
-
 from jikimi.flows.bank import entries_of_file
+from jikimi.flows.exchange import add_exchange
 from jikimi.flows.index import follow
 from jikimi.flows.parcel import send
 from jikimi.flows.review import decide, take
@@ -55,7 +54,7 @@ PROGRAMMES: dict[str, Programme] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Way:
     """Where it is, and the key to it."""
 
     place: str = setting("Which programme.")
@@ -65,17 +64,17 @@ class Config:
 class Recorder:
     """A programme that writes down what it is given."""
 
-    Config = Config
+    Config = Way
     gives = frozenset({Feedback.SEEN, Feedback.TRUE_POSITIVE, Feedback.FALSE_POSITIVE, Feedback.NEW_SIGNAL})
     forgets = False
     is_whole = False
 
-    def __init__(self, config: Config, web: Web, now: datetime) -> None:
+    def __init__(self, config: Way, web: Web, now: datetime) -> None:
         assert config.key == SECRET
         self._programme = PROGRAMMES[config.place]
 
     @staticmethod
-    def hosts(config: Config) -> frozenset[str]:
+    def hosts(config: Way) -> frozenset[str]:
         return frozenset({"programme.example"})
 
     def pull(self, checkpoint: str) -> Iterator[Page]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -10,6 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from jikimi.flows.bank import add_entries, create_bank, delete_bank, withdraw_entry
+from jikimi.flows.hma import add_content, alter_content, delete_content
 from jikimi.flows.key import authenticate, create_key, revoke_key
 from jikimi.flows.peer import (
     Opinioned,
@@ -24,13 +25,14 @@ from jikimi.flows.peer import (
 )
 from jikimi.model.bank import BankPolicy, Category, NewEntry, OnMatch
 from jikimi.model.errors import Refused
-from jikimi.model.exchange import Feedback, Opinion
+from jikimi.model.exchange import Exchange, Feedback, NewExchange, Opinion, SourceRecord, Trust
+from jikimi.model.hma import OFF, ON, NewContent
 from jikimi.model.peer import SharedPage
 from jikimi.model.people import Key, Scope
 from jikimi.model.signal import Signal
 from jikimi.ports import Kit
 from tests.conftest import World
-from tests.flows.story import OPERATOR, audit_of, tamper
+from tests.flows.story import OPERATOR, audit_of
 
 
 def md5(number: int) -> NewEntry:
@@ -173,16 +175,22 @@ def test_a_bank_that_was_made_anew_is_another(world: World) -> None:
 
 def test_entries_that_sleep_have_gone_and_come_back_when_they_wake(world: World) -> None:
     kit, clock = world.kit, world.clock
-    make_bank(kit, "house", 1, 2)
+    make_bank(kit, "house", 1)
+    content = add_content(kit, OPERATOR, "house", NewContent(signals=(md5(2).signal,)))
     follower = Follower(kit, peer_of(kit))
     assert follower.follow() == [1, 2]
-    with kit.store.begin() as tx:
-        tx.entries.touch([1])
-    until = (clock.now + timedelta(hours=1)).isoformat(timespec="microseconds")
-    tamper(world.settings, f"UPDATE entries SET asleep_until = '{until}' WHERE id = 1")
-    assert follower.follow() == [2]
+
+    def switch(until: int) -> None:
+        alter_content(kit, OPERATOR, "house", content.id, note=None, disable_until=until)
+
+    switch(OFF)
+    assert follower.follow() == [1]
+    switch(ON)
+    assert follower.follow() == [1, 2]
+    switch(int(clock.now.timestamp()) + 3600)
+    assert follower.follow() == [1]
     wake(kit)
-    assert follower.follow() == [2]
+    assert follower.follow() == [1]
     clock.move(hours=1)
     wake(kit)
     assert follower.follow() == [1, 2]
@@ -191,32 +199,46 @@ def test_entries_that_sleep_have_gone_and_come_back_when_they_wake(world: World)
     assert read_page(kit, follower.key, "house", follower.after, 10).checkpoint == end
 
 
-def list_says(world: World, entry_id: int, *, kind: str, opinion: str = "positive", key: str = "k") -> None:
-    """A record of an exchange says an entry, as a pull leaves it."""
-    at = world.clock.now.isoformat(timespec="microseconds")
-    tamper(
-        world.settings,
-        f"INSERT INTO exchanges (name, kind, bank_id, settings, enabled, shares, every_seconds, created_at, checkpoint, "
-        f"generation, unfinished, last_error, failures, faults, lease) SELECT '{kind}', '{kind}', 1, '{{}}', 1, '[]', "
-        f"900, '{at}', '', 1, 0, '', 0, 0, '' WHERE NOT EXISTS (SELECT 1 FROM exchanges WHERE name = '{kind}')",
-        f"INSERT INTO source_records (exchange_id, key, generation, opinion, trust, labels, detail, changed_at) "
-        f"SELECT id, '{key}', 1, '{opinion}', 'confirmed', '[\"A1\"]', '{{}}', '{at}' FROM exchanges "
-        f"WHERE name = '{kind}'",
-        f"INSERT INTO holdings (record_id, entry_id) SELECT max(id), {entry_id} FROM source_records",
+def test_what_people_leave_to_a_list_goes_for_those_who_may_not_read_lists(world: World) -> None:
+    kit = world.kit
+    make_bank(kit)
+    content = add_content(kit, OPERATOR, "house", NewContent(signals=(md5(1).signal,)))
+    list_says(kit, "ncmec", listed(1))
+    own = Follower(kit, peer_of(kit, name="own"))
+    with_lists = Follower(kit, peer_of(kit, name="lists", with_lists=True))
+    assert own.follow() == with_lists.follow() == [1]
+    delete_content(kit, OPERATOR, "house", content.id)
+    for limit in (1, 10):
+        assert (own.follow(limit), with_lists.follow(limit)) == ([], [1])
+
+
+def listed(number: int, *, key: str = "", opinion: Opinion = Opinion.POSITIVE) -> SourceRecord:
+    """What a list says of a number."""
+    return SourceRecord(
+        key=key or str(number), signals=(md5(number).signal,), opinion=opinion, trust=Trust.CONFIRMED, labels=("A1",)
     )
 
 
-def only_lists_say(world: World, entry_id: int) -> None:
-    tamper(world.settings, f"UPDATE entries SET by_hand = '' WHERE id = {entry_id}")
+def delisted(number: int) -> SourceRecord:
+    return SourceRecord(key=str(number), withdrawn=True)
+
+
+def list_says(kit: Kit, kind: str, *records: SourceRecord, forget: bool = False) -> Exchange:
+    """An exchange of this kind says something about the bank `house`."""
+    with kit.store.begin() as tx:
+        bank = tx.banks.get("house")
+        assert bank is not None
+        new = NewExchange(name=kind, kind=kind, bank="house")
+        exchange = tx.exchanges.get(kind) or tx.exchanges.create(new, bank, kit.clock())
+        tx.source_records.apply(exchange, records, 1, kit.clock(), forget=forget)
+    return exchange
 
 
 def test_what_only_a_list_says_is_passed_on_only_where_that_was_allowed(world: World) -> None:
     kit = world.kit
-    make_bank(kit, "house", 1, 2, 3)
-    only_lists_say(world, 1)
-    list_says(world, 1, kind="ncmec")
-    only_lists_say(world, 2)
-    list_says(world, 2, kind="peer")
+    make_bank(kit, "house", 3)
+    list_says(kit, "ncmec", listed(1))
+    list_says(kit, "peer", listed(2))
     own = peer_of(kit, name="own")
     with_lists = peer_of(kit, name="lists", with_lists=True)
     assert Follower(kit, own).follow() == [3]
@@ -228,24 +250,52 @@ def test_what_only_a_list_says_is_passed_on_only_where_that_was_allowed(world: W
     assert (take_feedback(kit, own, "house", said), take_feedback(kit, with_lists, "house", said)) == (1, 2)
 
 
-def test_an_entry_goes_when_no_list_says_it_any_more_or_when_all_deny_it(world: World) -> None:
+def test_who_reads_lists_too_hears_whatever_changes_in_them(world: World) -> None:
     kit = world.kit
-    make_bank(kit, "house", 1, 2)
-    for number, name in ((1, "a"), (2, "b")):
-        only_lists_say(world, number)
-        list_says(world, number, kind="ncmec", key=name)
-    list_says(world, 1, kind="peer", key="c")
+    make_bank(kit)
+    list_says(kit, "ncmec", listed(1), listed(2))
+    list_says(kit, "peer", listed(1), listed(3))
     follower = Follower(kit, peer_of(kit, with_lists=True))
     assert follower.follow() == [1, 2]
     assert {entry.standing.labels for entry in read_page(kit, follower.key, "house", "", 10).entries} == {("A1",)}
-    tamper(
-        world.settings,
-        "UPDATE source_records SET withdrawn_at = changed_at WHERE key = 'a'",
-        "UPDATE source_records SET opinion = 'negative' WHERE key = 'b'",
-    )
-    with kit.store.begin() as tx:
-        tx.entries.touch([1, 2])
+
+    list_says(kit, "ncmec", delisted(1))
+    assert follower.follow() == [2], "only a peer says it now"
+    list_says(kit, "ncmec", listed(2, opinion=Opinion.NEGATIVE))
     assert follower.follow() == []
+    list_says(kit, "ncmec", listed(2), listed(3))
+    assert follower.follow() == [2, 3], "a list joins what only a peer has said"
+    list_says(kit, "stopncii", listed(2, opinion=Opinion.NEGATIVE))
+    follower.read()
+    assert len(follower.doubted) == 1, "lists disagree"
+    list_says(kit, "stopncii", delisted(2))
+    follower.read()
+    assert follower.doubted == set()
+    list_says(kit, "ncmec", listed(2))
+    assert follower.read().entries == (), "what is said again is no news"
+
+
+def test_what_had_to_be_erased_goes_everywhere(world: World) -> None:
+    kit = world.kit
+    make_bank(kit)
+    list_says(kit, "stopncii", listed(1), listed(2))
+    follower = Follower(kit, peer_of(kit, with_lists=True))
+    assert follower.follow() == [1, 2]
+    list_says(kit, "stopncii", delisted(1), forget=True)
+    page = follower.read()
+    assert (page.entries, len(page.gone)) == ((), 1)
+    assert sorted(follower.held.values()) == [2]
+
+
+def test_what_we_keep_of_a_list_that_is_removed_is_ours_to_share(world: World) -> None:
+    kit = world.kit
+    make_bank(kit)
+    exchange = list_says(kit, "list", listed(1))
+    follower = Follower(kit, peer_of(kit))
+    assert follower.follow() == []
+    with kit.store.begin() as tx:
+        tx.source_records.release(exchange, kit.clock(), 10, keep=True, forget=False)
+    assert follower.follow() == [1]
 
 
 def test_what_a_peer_calls_wrong_is_disputed_for_peers_until_it_says_otherwise_or_is_revoked(world: World) -> None:
@@ -364,3 +414,27 @@ def test_whoever_follows_holds_in_the_end_what_is_there(world: World, steps: lis
         elif step == "read":
             follower.read(number)
     assert follower.follow(2) == sorted(truth)
+
+
+def test_writers_at_work_hide_nothing_from_who_follows(world: World) -> None:
+    """Four threads add and withdraw while pages of three are read; no change may be passed over for good."""
+    kit = world.kit
+    make_bank(kit)
+    follower = Follower(kit, peer_of(kit))
+
+    def write(writer: int) -> None:
+        numbers = range(100 * writer, 100 * writer + 20)
+        for number in numbers:
+            add(kit, number)
+        for number in numbers[::2]:
+            withdraw(kit, number)
+        add(kit, *numbers[::4])
+
+    with ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(write, writer) for writer in range(4)]
+        while not all(writer.done() for writer in writers):
+            follower.follow(3)
+        for writer in writers:
+            writer.result()
+    kept = [100 * writer + step for writer in range(4) for step in range(20) if step % 2 or step % 4 == 0]
+    assert follower.follow(3) == kept

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from jikimi.flows.exchange import change_exchange, remove_exchange
 
 from jikimi.engine.pattern import paint
 from jikimi.flows.appeal import hand_in
+from jikimi.flows.bank import withdraw_entry
+from jikimi.flows.exchange import change_exchange, remove_exchange
 from jikimi.flows.propose import propose, settle, settle_proposal
 from jikimi.flows.review import confirm, decide, take, undo
 from jikimi.flows.share import given, retry
@@ -349,6 +350,25 @@ def test_what_cannot_be_proposed(told: Told) -> None:
     change_exchange(kit, "cli:t", "programme", shares=ALL - {Feedback.NEW_SIGNAL})
     with refusal("share_not_allowed"):
         propose(kit, told.ann, case_id, "programme")
+
+
+def test_what_one_programme_told_us_is_not_passed_on_to_another(told: Told, request: pytest.FixtureRequest) -> None:
+    listed(told.kit, request.node.name, name="second")
+    case_id = told.case()
+    decided(told.kit, told.ann, case_id, REMOVE)
+    with refusal("nothing_to_share"):
+        propose(told.kit, told.ann, case_id, "second")
+
+
+def test_a_proposal_whose_entry_was_withdrawn_does_not_leave(told: Told) -> None:
+    kit, case_id = told.kit, own_case(told)
+    for share in propose(kit, told.ann, case_id, "programme"):
+        settle(kit, told.ben, share.id, agrees=True)
+    for signal in file_of(kit, OTHER):
+        withdraw_entry(kit, "cli:t", "ours", signal)
+    told.later()
+    assert [one.signal.type for one in told.programme.taken] == ["pdq"]
+    assert states(kit, case_id) == ["sent", "withdrawn"]
 
 
 def test_a_list_about_another_harm_is_not_given_the_signal(told: Told, request: pytest.FixtureRequest) -> None:

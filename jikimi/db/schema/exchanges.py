@@ -120,7 +120,7 @@ kept_uploads = table(
     Column("content_id", Text, nullable=False),
     Column("account_id", Text, nullable=False),
     Column("url", Text, nullable=False),
-    Column("content", JsonText, nullable=False, comment="kind, size, width, height"),
+    Column("content", JsonText, nullable=False, comment="kind, size, width, height, faults"),
     Column("signals", BYTES, nullable=False, comment="packed"),
     Index("ix_kept_uploads_received_at", "received_at"),
     sqlite_autoincrement=True,

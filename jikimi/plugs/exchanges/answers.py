@@ -1,9 +1,12 @@
-"""What the status of a programme's answer means, in the same words for every programme."""
+"""What programmes answer and can be told, in the same words for every programme."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jikimi.model.errors import Refused, Unavailable
-from jikimi.ports.exchanges import Got
+from jikimi.model.exchange import Feedback
+from jikimi.ports.exchanges import Got, Opined
 
 
 def body_of(got: Got, who: str) -> bytes:
@@ -27,3 +30,12 @@ def unreadable(who: str, why: str) -> Unavailable:
     return Unavailable(
         "exchange_page_broken", f"A page of {who} cannot be read: {why}. What came before it counts; it is asked again."
     )
+
+
+def check_given(opined: Sequence[Opined], gives: frozenset[Feedback]) -> None:
+    """Refuse what a programme does not take, before any of it is sent."""
+    ungiven = sorted({one.feedback for one in opined} - gives)
+    if ungiven:
+        raise Refused(
+            "feedback_not_taken", f"This kind of exchange takes no {', '.join(ungiven)}; take it out of its feedback."
+        )

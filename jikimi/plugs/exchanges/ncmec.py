@@ -24,7 +24,7 @@ from xml.sax.saxutils import escape
 
 from jikimi.model.errors import Refused
 from jikimi.model.exchange import CheckpointStaleError, Feedback, Page
-from jikimi.plugs.exchanges.answers import body_of, unreadable
+from jikimi.plugs.exchanges.answers import body_of, check_given, unreadable
 from jikimi.plugs.exchanges.ncmec_lists import NcmecConfig
 from jikimi.plugs.exchanges.ncmec_page import EntriesPage, read_entries, read_reasons
 from jikimi.ports.exchanges import Got, Opined, Web
@@ -101,6 +101,7 @@ class Ncmec:
 
     def push(self, opined: Sequence[Opined]) -> None:
         """Confirm or deny entries. All are tried; who is unknown there is named afterwards."""
+        check_given(opined, self.gives)
         unknown = [one.record for one in opined if not self._give(one)]
         if unknown:
             raise Refused(
@@ -206,8 +207,7 @@ class Ncmec:
 def _read(checkpoint: str) -> _At:
     """Read what `_At.text` wrote. One that cannot be read is as good as none."""
     try:
-        values = json.loads(checkpoint)
-        at = _At(**values)
+        at = _At(**json.loads(checkpoint))
     except (ValueError, TypeError) as error:
         raise CheckpointStaleError("a checkpoint that cannot be read") from error
     if any(type(getattr(at, one.name)) is not (str if one.type == "str" else int) for one in fields(at)):
@@ -224,9 +224,10 @@ def _check_address(next_: str) -> None:
 def _time_of(got: Got, now: int) -> int:
     """The programme's clock. Where ours is ahead of it, what we take for past is yet to come."""
     try:
-        return min(now, int(parsedate_to_datetime(got.headers.get("date", "")).timestamp()))
+        date = parsedate_to_datetime(got.headers.get("date", ""))
     except (ValueError, OverflowError):
         return now
+    return min(now, int(date.replace(tzinfo=date.tzinfo or UTC).timestamp()))
 
 
 def _time(second: int) -> str:

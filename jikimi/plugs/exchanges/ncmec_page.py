@@ -62,7 +62,7 @@ class _UnreadableError(Exception):
 
 def read_entries(untrusted: bytes, listing: Listing) -> EntriesPage:
     """Read an answer to `GET /v2/entries`; `ValueError` if it is not one."""
-    records: list[SourceRecord] = []
+    records: dict[str, SourceRecord] = {}
     faults: list[str] = []
     next_ = ""
     number = 0
@@ -70,14 +70,16 @@ def read_entries(untrusted: bytes, listing: Listing) -> EntriesPage:
         if name in _KINDS:
             number += 1
             try:
-                records += _records(name, element, listing, faults)
+                record = _record(name, element, listing, faults)
+                if record is not None:
+                    records[record.key] = record
             except _UnreadableError as error:
                 faults.append(f"entry {number} of its page: {error}")
             element.clear()
         elif name == "next":
             # It has been seen escaped once, as XML is; escaped twice, it would do no harm either.
             next_ = _text(element).replace("&amp;", "&")
-    return EntriesPage(records=tuple(records), faults=tuple(faults), next=next_, left=_left(next_))
+    return EntriesPage(records=tuple(records.values()), faults=tuple(faults), next=next_, left=_left(next_))
 
 
 def read_reasons(untrusted: bytes) -> Mapping[str, str]:
@@ -122,26 +124,25 @@ def _left(next_: str) -> int:
         return 1 if next_ else 0
 
 
-def _records(name: str, element: Element, listing: Listing, faults: list[str]) -> Iterator[SourceRecord]:
+def _record(name: str, element: Element, listing: Listing, faults: list[str]) -> SourceRecord | None:
     """The record of an entry, or none if it is not wanted or says nothing that can be read."""
     parts = {_local(part.tag): part for part in element}
     member = _member(parts.get("member"))
     if listing.only_members and member not in listing.only_members:
-        return
+        return None
     # The programme itself addresses an entry by these two, whether picture or video: they do not collide.
     key = f"{member}-{_id(parts.get('id'))}"
     listed_at = _time(_text(parts.get("timestamp")))
     if name.startswith("deleted"):
-        yield SourceRecord(key=key, withdrawn=True, listed_at=listed_at)
-        return
+        return SourceRecord(key=key, withdrawn=True, listed_at=listed_at)
     signals, kept, bad = _fingerprints(parts.get("fingerprints"))
     faults += [f"{key}: its {kind} cannot be read" for kind in bad]
     if bad and not signals:
-        return
+        return None
     votes = _votes(parts["feedback"]) if "feedback" in parts else _NONE
     classification = _text(parts.get("classification"))
     media = (f"media:{_KINDS[name]}", f"member:{member} {_text(parts['member'])}".rstrip())
-    yield SourceRecord(
+    return SourceRecord(
         key=key,
         signals=signals,
         opinion=_opinion(votes),

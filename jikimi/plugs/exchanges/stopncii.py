@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from jikimi.model.errors import Refused
 from jikimi.model.exchange import CheckpointStaleError, Feedback, Page
 from jikimi.model.form import setting
-from jikimi.plugs.exchanges.answers import body_of, unreadable
+from jikimi.plugs.exchanges.answers import body_of, check_given, unreadable
 from jikimi.plugs.exchanges.stopncii_page import MATCHED, HashesPage, key_of, read_hashes, read_way_on
 from jikimi.ports.exchanges import Got, Opined, Web
 
@@ -100,6 +100,7 @@ class StopNcii:
 
     def push(self, opined: Sequence[Opined]) -> None:
         """Say what was done with records, and hand in new ones; whatever is not known is named afterwards."""
+        check_given(opined, self.gives)
         known = [one for one in opined if one.feedback in _SAID and _is_of(one)]
         new = [one for one in opined if one.feedback is Feedback.NEW_SIGNAL and one.signal.type == "pdq"]
         for some in _parts(known):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from jikimi.model.errors import JikimiError, Refused, Unavailable
+from jikimi.model.errors import Broken, JikimiError, Refused, Unavailable
 from jikimi.model.exchange import CheckpointStaleError, Feedback, Opinion, Page, SourceRecord, Trust
 from jikimi.model.form import plain_values, read_config
 from jikimi.model.signal import Signal, parse_signal
@@ -386,6 +386,9 @@ def test_the_key_that_signs_is_made_once_and_only_its_owner_reads_it(tmp_path: P
     (public,) = publics
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["peer.key"]
+    assert PeerKeyFile(file, chance).is_private
+    file.chmod(0o640)
+    assert not PeerKeyFile(file, chance).is_private
     key = PeerKeyFile(file, chance)
     signature = key.sign(b"text")
     assert is_signed(b"text", signature, public)
@@ -399,12 +402,14 @@ def test_the_key_that_signs_is_made_once_and_only_its_owner_reads_it(tmp_path: P
 def test_a_key_file_that_holds_something_else_is_not_made_anew(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "peer.key"
     file.write_bytes(content)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(Broken) as failure:
         _ = PeerKeyFile(file, chance).public
-    assert refusal.value.code == "peer_key_unusable"
+    assert (failure.value.code, failure.value.detail) == ("peer_key_damaged", str(file))
     assert file.read_bytes() == content
 
 
 def test_a_key_that_cannot_be_kept_is_said(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="No such file"):
+    with pytest.raises(Unavailable) as failure:
         _ = PeerKeyFile(tmp_path / "missing" / "peer.key", chance).public
+    assert failure.value.code == "peer_key_unwritable"
+    assert "No such file" in failure.value.detail

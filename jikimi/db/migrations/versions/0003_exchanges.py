@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("content_id", sa.Text(), nullable=False),
         sa.Column("account_id", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
-        sa.Column("content", JsonText(), nullable=False, comment="kind, size, width, height"),
+        sa.Column("content", JsonText(), nullable=False, comment="kind, size, width, height, faults"),
         sa.Column("signals", BYTES, nullable=False, comment="packed"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kept_uploads")),
         sqlite_autoincrement=True,

@@ -139,6 +139,19 @@ def test_a_clock_that_is_ahead_does_not_pass_over_what_is_yet_to_come(listed: Li
     assert listed.live == {"42-new"}
 
 
+@pytest.mark.parametrize("date", ["", "soon", "Sun, 22 Nov 99999999999999999999 12:00:00 GMT"])
+def test_a_date_that_is_none_is_passed_over(listed: List, date: str) -> None:
+    listed.server.fails(200, body="<queryResult/>", Date=date)
+    assert [page.records for page in listed.pull()] == [()]
+
+
+def test_a_date_without_a_zone_is_utc(listed: List, zone: str) -> None:
+    listed.ahead = timedelta(days=1)
+    listed.server.fails(200, body="<queryResult/>", Date="Sun, 22 Nov 2026 12:00:00 -0000")
+    listed.pull()
+    assert f'"drained":{SECOND - 5},' in listed.checkpoint, zone
+
+
 class Small(Ncmec):
     """The same with fewer entries."""
 
@@ -301,6 +314,15 @@ def test_a_no_without_a_known_reason_names_those_there_are(listed: List) -> None
     assert listed.server.given == []
 
 
+@pytest.mark.parametrize("feedback", sorted(set(Feedback) - Ncmec.gives))
+def test_what_has_no_word_there_is_not_said_in_another(listed: List, feedback: Feedback) -> None:
+    listed.server.put(42, "image 1/a", at=SECOND - 100, md5=MD5)
+    listed.config = replace(listed.config, negative_reason="Bad hash")
+    with pytest.raises(Refused, match=f"takes no {feedback}"):
+        listed.connector.push([opined(Feedback.TRUE_POSITIVE), opined(feedback)])
+    assert listed.server.asked == []
+
+
 def test_an_entry_that_is_gone_does_not_hold_up_the_others(listed: List) -> None:
     listed.server.put(42, "image 1/a", at=SECOND - 100, md5=MD5)
     with pytest.raises(Refused, match="42-gone"):
@@ -309,10 +331,11 @@ def test_an_entry_that_is_gone_does_not_hold_up_the_others(listed: List) -> None
 
 
 def test_settings_are_read_as_they_are_typed_and_mistakes_named() -> None:
-    typed = {"environment": str(Environment.TEST_NGO), "user": "u", "password": "p", "only_members": "1, 2"}
+    typed = {"environment": str(Environment.TEST_NGO), "user": "u", "password": "a-word", "only_members": "1, 2"}
     config = read_config(NcmecConfig, typed)
     assert (config.base, config.only_members) == ("https://hashsharing-test.ncmec.org/npo", frozenset({1, 2}))
     assert Ncmec.hosts(config) == {"hashsharing-test.ncmec.org"}
+    assert "a-word" not in repr(config)
     for mistake in ({"since": "yesterday"}, {"address": "ftp://a"}, {"environment": "https://elsewhere.example"}):
         with pytest.raises(Refused):
             read_config(NcmecConfig, typed | mistake)

@@ -131,6 +131,11 @@ def test_only_members_that_are_wanted_are_taken() -> None:
     assert [record.key for record in page.records] == ["43-image1"]
 
 
+def test_of_one_entry_twice_on_a_page_the_last_counts() -> None:
+    gone = '<deletedImage><member id="42">M</member><id>image1</id></deletedImage>'
+    assert [record.withdrawn for record in page_of(image() + gone).records] == [True]
+
+
 def test_a_bad_fingerprint_is_a_fault_and_the_others_count() -> None:
     page = page_of(image(f"<md5>{MD5[:-1]}</md5><sha1>{SHA1}</sha1>"))
     assert [signal.type for signal in page.records[0].signals] == ["sha1"]

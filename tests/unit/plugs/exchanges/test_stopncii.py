@@ -228,6 +228,13 @@ def test_a_signal_that_is_only_near_a_record_is_not_given_away(listed: List) -> 
     assert listed.server.saw(near) == []
 
 
+def test_what_has_no_word_there_is_not_said_in_another(listed: List) -> None:
+    (value,) = listed.server.fill(1)
+    with pytest.raises(Refused, match="takes no seen"):
+        listed.connector.push([opined(Feedback.SEEN, value, key_of("ImagePDQ", value))])
+    assert listed.server.asked == []
+
+
 def test_new_hashes_are_handed_in_under_their_name(listed: List) -> None:
     listed.connector.push([opined(Feedback.NEW_SIGNAL, f"{n:064x}") for n in range(150)])
     assert len(listed.server.submitted) == 150
