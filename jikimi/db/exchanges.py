@@ -78,6 +78,10 @@ class SqlExchanges:
         chosen = _choices(settings, enabled=enabled, every=every, shares=shares)
         self._connection.execute(update(exchanges).where(exchanges.c.id == exchange.id).values(chosen))
 
+    def hurry(self, exchange: Exchange, at: datetime) -> None:
+        """Let the next pull be due at a time."""
+        self._connection.execute(update(exchanges).where(exchanges.c.id == exchange.id).values(next_at=at))
+
     def start_over(self, exchange: Exchange, at: datetime) -> None:
         """Let the next pull, due now, begin at the beginning: its list is another one."""
         again = {"checkpoint": "", "next_at": at}

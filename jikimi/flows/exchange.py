@@ -33,6 +33,8 @@ from jikimi.ports import Kit, Tx
 from jikimi.ports.exchanges import Connector, Kind
 
 _RECORDS_A_TRANSACTION = 5000
+_MOST_AT_DESK = 50_000
+"""Records that are gone in about the time that a browser waits for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,11 @@ class Removal:
 def kinds(kit: Kit) -> tuple[Kind, ...]:
     """The kinds of exchange that can be added."""
     return kit.connectors.all()
+
+
+def kind_of(kit: Kit, name: str) -> Kind:
+    """One of them; `Refused` says why it cannot be used."""
+    return kit.connectors.get(name)
 
 
 def add_exchange(
@@ -177,6 +184,21 @@ def remove_exchange(kit: Kit, actor: str, name: str, *, keep: bool) -> Removal:
         kit.store.scrub()
     drop_erased(kit)
     return meant
+
+
+def remove_at_desk(kit: Kit, actor: str, name: str, *, keep: bool) -> Removal:
+    """Remove an exchange while somebody waits for the page."""
+    if removal_of(kit, name).records > _MOST_AT_DESK:
+        raise Refused("exchange_large", f"{name} is too large for this; run `jikimi exchange remove {name}`.")
+    return remove_exchange(kit, actor, name, keep=keep)
+
+
+def pull_soon(kit: Kit, actor: str, name: str) -> None:
+    """Let an exchange be pulled as soon as a worker gets to it."""
+    with kit.store.begin() as tx:
+        exchange = named(tx, name)
+        tx.exchanges.hurry(exchange, kit.clock())
+        _audit(kit, tx, actor, "exchange.hurried", exchange)
 
 
 def list_exchanges(kit: Kit) -> tuple[ExchangeView, ...]:

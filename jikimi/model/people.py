@@ -60,6 +60,8 @@ class Permission(StrEnum):
     """See banks, add content of a case to one, mark an entry as false positive."""
     OVERVIEW = "overview"
     """See what is due and stuck, volumes, and totals of exposure."""
+    EXCHANGES = "exchanges"
+    """Add, change and remove the exchanges that fill banks."""
     DELIVERIES = "deliveries"
     """See what was sent to the platform."""
     REPLAY = "replay"
@@ -90,6 +92,7 @@ PERMISSIONS = {
             Permission.CONFIRM,
             Permission.BANKS,
             Permission.OVERVIEW,
+            Permission.EXCHANGES,
             Permission.DELIVERIES,
             Permission.REPLAY,
         }
@@ -99,7 +102,14 @@ PERMISSIONS = {
     ),
     Role.AUDITOR: frozenset({Permission.QUEUE, Permission.OVERVIEW, Permission.DELIVERIES, Permission.AUDIT}),
     Role.ADMINISTRATOR: frozenset(
-        {Permission.PEOPLE, Permission.OVERVIEW, Permission.DELIVERIES, Permission.REPLAY, Permission.AUDIT}
+        {
+            Permission.PEOPLE,
+            Permission.OVERVIEW,
+            Permission.EXCHANGES,
+            Permission.DELIVERIES,
+            Permission.REPLAY,
+            Permission.AUDIT,
+        }
     ),
 }
 """What each role may do. Administrators run the service; they need no picture for that, so they see none."""

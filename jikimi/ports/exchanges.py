@@ -175,6 +175,10 @@ class Exchanges(Protocol):
         every: timedelta,
         shares: Collection[Feedback],
     ) -> None: ...
+    def hurry(self, exchange: Exchange, at: datetime) -> None:
+        """Let the next pull be due at a time."""
+        ...
+
     def start_over(self, exchange: Exchange, at: datetime) -> None:
         """Let the next pull, due now, begin at the beginning."""
         ...

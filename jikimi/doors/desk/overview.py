@@ -13,8 +13,10 @@ from jikimi.doors.desk.page import page
 from jikimi.doors.desk.plots import plot
 from jikimi.doors.desk.routing import Route, member
 from jikimi.flows.enforce import outbox
+from jikimi.flows.exchange import vital_signs
 from jikimi.flows.expose import totals
 from jikimi.flows.overview import overview
+from jikimi.model.exchange import NEED_ATTENTION
 from jikimi.model.overview import STEPS
 from jikimi.model.people import Permission, Person
 from jikimi.ports import Kit
@@ -30,6 +32,7 @@ def show(kit: Kit, request: Request, person: Person | None) -> Response:
         "overview.html",
         found=found,
         outbox=outbox(kit),
+        unwell=[sign for sign in vital_signs(kit) if sign.health in NEED_ATTENTION],
         volumes=plot([day.opened for day in found.days], dates, [day.decided for day in found.days]),
         times=plot(found.times.counts, _classes(Clockwork(language, person))),
         classes=_classes(Clockwork(language, person)),

@@ -10,7 +10,7 @@ from jikimi.model.appeal import AppealState
 from jikimi.model.bank import Category, OnMatch
 from jikimi.model.case import CaseState, Origin
 from jikimi.model.decision import DecisionState, Label, Says, Tri, TwoPerson
-from jikimi.model.exchange import Feedback
+from jikimi.model.exchange import Feedback, Health, Opinion, Trust
 from jikimi.model.exposure import Level
 from jikimi.model.match import Disposition
 from jikimi.model.people import Role
@@ -122,6 +122,20 @@ WORDS: dict[type[StrEnum], dict[str, str]] = {
         Role.AUDITOR: N_("Auditor"),
         Role.ADMINISTRATOR: N_("Administrator"),
     },
+    Health: {
+        Health.OK: N_("as it should be"),
+        Health.WAITING: N_("not yet pulled"),
+        Health.PULLING: N_("being pulled"),
+        Health.FAILING: N_("the last pull failed"),
+        Health.OVERDUE: N_("too old"),
+        Health.DISABLED: N_("not pulled"),
+    },
+    Opinion: {
+        Opinion.POSITIVE: N_("undisputed"),
+        Opinion.DISPUTED: N_("disputed"),
+        Opinion.NEGATIVE: N_("denied"),
+    },
+    Trust: {Trust.CONFIRMED: N_("confirmed"), Trust.UNCONFIRMED: N_("unconfirmed")},
     Variant: {
         Variant.AS_IS: N_("as it is"),
         Variant.ROTATE_90: N_("turned by 90°"),
@@ -180,6 +194,15 @@ REFUSALS = {
     "undo_appealed": N_("There is an appeal against it. Decide the appeal instead."),
     "undo_irreversible": N_("An irreversible removal was ordered. It cannot be taken back."),
     "evidence_unknown": N_("Nothing is kept of this content, so there is no picture to show."),
+    "exchange_exists": N_("There is an exchange of this name already. Choose another name."),
+    "exchange_every_invalid": N_("An exchange is pulled every minute at most, and every 7 days at least."),
+    "exchange_pulling": N_("It is being pulled just now, and no other pull will begin. Try again in a moment."),
+    "exchange_keeps_nothing": N_(
+        "What this list withdraws has to be erased, so nothing can be kept without it. You can stop pulling it instead."
+    ),
+    "exchange_large": N_("It is too large to be removed from this page. Run `jikimi exchange remove` instead."),
+    "not_confirmed": N_("Type the name as it is shown."),
+    "bank_unknown": N_("There is no such bank. For a new one, say what it holds and what a match does."),
     "vault_locked": N_("The evidence key is not on this machine, so no picture can be shown here."),
 }
 """By the code of the error, where the flow's own English message is not the whole of it."""

@@ -1,0 +1,150 @@
+"""Real processes pull a list: killed at any moment, two at once, started by the service, in any time zone."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from jikimi.db.tx import SqlStore
+from jikimi.model.exchange import LEASE
+from tests.e2e.node import Node
+from tests.e2e.programme import install, pdq
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def node(tmp_path: Path, database_url: str) -> Iterator[Node]:
+    """An installation in which the kind `numbers` is enabled."""
+    node = make_node(tmp_path, database_url)
+    yield node
+    if node.is_running():
+        node.kill()
+
+
+def make_node(tmp_path: Path, database_url: str = "", **environment: str) -> Node:
+    path = os.pathsep.join((str(install(tmp_path / "packages")), str(ROOT)))
+    return Node(
+        tmp_path / "data", database_url=database_url, PYTHONPATH=path, JIKIMI_PLUGS='["numbers"]', **environment
+    )
+
+
+def add(node: Node, **settings: object) -> None:
+    sets = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+    node.run(
+        "exchange", "add", "feed", "--kind", "numbers", "--bank", "fed", "--category", "other", "--on-match", "block",
+        *sets,
+    )  # fmt: skip
+
+
+def held(node: Node) -> list[bytes]:
+    """The values in the bank, each as often as it is there."""
+    store = SqlStore(node.database)
+    with store.read() as tx:
+        bank = tx.banks.get("fed")
+        assert bank is not None
+        values = [entry.signal.value for entry in tx.entries.export(bank)]
+    store.close()
+    return values
+
+
+def free_turn(node: Node) -> None:
+    """Let the time pass after which a turn without a sign of life is free."""
+    store = SqlStore(node.database)
+    with store.begin() as tx:
+        (exchange,) = tx.exchanges.all()
+        tx.exchanges.keep_turn(exchange, datetime.now(UTC) - timedelta(seconds=1))
+    store.close()
+
+
+def test_a_pull_that_is_killed_loses_nothing_and_doubles_nothing(node: Node) -> None:
+    add(node, last=20_000, pause=0.05)
+    chance = random.Random()
+    stored = 0
+    for _ in range(3):
+        with node.spawn("exchange", "sync", "feed") as process:
+            wait_for(lambda: len(held(node)) > stored or process.poll() is not None)
+            time.sleep(chance.uniform(0, 0.3))
+            process.kill()
+        values = held(node)
+        assert len(values) == len(set(values))
+        stored = len(values)
+        assert node.spawn("exchange", "sync", "feed").wait(60) in (0, 75), "its turn is still taken, unless it was done"
+        free_turn(node)
+    node.run("exchange", "sync", "feed")
+    assert sorted(held(node)) == sorted(pdq(number).value for number in range(1, 20_001))
+    node.run("audit", "verify")
+
+
+def test_of_two_processes_one_pulls_and_the_other_is_told_to_come_later(node: Node) -> None:
+    add(node, last=10_000, pause=0.2)
+    first, second = (node.spawn("exchange", "sync", "feed", "--json") for _ in range(2))
+    said = [process.communicate(timeout=120) for process in (first, second)]
+    codes = sorted(process.returncode for process in (first, second))
+    assert codes == [0, 75], said
+    assert any("exchange_busy" in errors for _, errors in said)
+    assert len(held(node)) == 10_000
+
+
+def test_a_pull_that_is_asked_to_stop_gives_its_turn_back(node: Node) -> None:
+    add(node, last=50_000, pause=0.2)
+    with node.spawn("exchange", "sync", "feed") as process:
+        wait_for(lambda: bool(held(node)))
+        process.terminate()
+        assert process.wait(60) == 75
+    shown = json.loads(node.run("exchange", "show", "feed", "--json"))
+    assert (shown["state"], shown["failures"]) == ("waiting", 0)
+    node.run("exchange", "change", "feed", "--set", "pause=0", "--set", "last=50000")
+    node.run("exchange", "sync", "feed")
+    assert len(held(node)) == 50_000
+
+
+@pytest.mark.parametrize("zone", ["Asia/Seoul", "America/Los_Angeles"])
+def test_the_service_pulls_what_is_due_in_any_time_zone(tmp_path: Path, zone: str) -> None:
+    node = make_node(tmp_path, TZ=zone)
+    node.furnish(hold=[])
+    add(node, last=300)
+    node.start()
+    try:
+        text = pdq(300).value.hex()
+        wait_for(lambda: bool(node.match(text)[0]))
+        wait_for(lambda: node.get("/v1/exchanges").body[0]["state"] == "ok")
+        (exchange,) = node.get("/v1/exchanges").body
+        assert exchange["records"] == 300
+        since = datetime.now(UTC) - datetime.fromisoformat(exchange["last_success_at"])
+        assert timedelta(0) <= since < LEASE
+        assert 'jikimi_exchange_failures{exchange="feed"} 0.0' in node.get("/metrics").body
+        node.run("exchange", "change", "feed", "--set", "gone=300", "--set", "last=300")
+        wait_for(lambda: not node.match(text)[0])
+    finally:
+        node.stop()
+
+
+def test_a_list_that_cannot_be_pulled_is_told_of(tmp_path: Path) -> None:
+    node = make_node(tmp_path)
+    node.furnish(hold=[])
+    add(node, last=300, page=0)
+    node.start()
+    try:
+        wait_for(lambda: "jikimi_exchange_failed_total 1.0" in node.get("/metrics").body)
+        assert node.get("/v1/exchanges").body[0]["state"] == "failing"
+        assert "exchange_connector_failed" in node.log.read_text()
+        node.run("exchange", "status", expect=1)
+        assert "failing" in node.run("doctor", expect=1)
+    finally:
+        node.stop()
+
+
+def wait_for(condition: object, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    assert callable(condition)
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
