@@ -1,7 +1,5 @@
 """Contents, as programs written for HMA keep them, on both databases: what holds an entry, and what lets it go."""
 
-# ruff: noqa: S608 - what is put into the statements is written here
-
 from __future__ import annotations
 
 import io
@@ -23,14 +21,15 @@ from jikimi.flows.hma import (
     show_content,
 )
 from jikimi.flows.hma_match import Asking, Known, look_up_file, look_up_raw, look_up_signal
+from jikimi.flows.index import follow
 from jikimi.flows.scan import look_up_signals
 from jikimi.model.bank import BankPolicy, Category, NewEntry, OnMatch
 from jikimi.model.errors import Refused
+from jikimi.model.exchange import NewExchange, SourceRecord, Trust
 from jikimi.model.hma import CONTENT_TYPES, OFF, ON, OWN, BankContent, HmaRules, NewContent, ratio_of
 from jikimi.model.signal import Signal, parse_signal
 from jikimi.ports import Kit
 from tests.conftest import World, picture
-from tests.flows import story
 
 _ACTOR = "hma"
 _RULES = HmaRules(needs_key=False, category=Category.NCII, on_match=OnMatch.HOLD)
@@ -55,24 +54,15 @@ def entry_of(kit: Kit, signal: Signal, name: str = "B") -> int:
         return entry.id
 
 
-def say_by_list(world: World, signal: Signal, name: str = "B") -> None:
-    """An exchange's list says an entry, and nobody else does."""
-    kit = world.kit
-    with kit.store.read() as tx:
+def say_by_list(kit: Kit, signal: Signal, name: str = "B") -> None:
+    """An exchange's list says a signal, and nobody else does."""
+    with kit.store.begin() as tx:
         stored = tx.banks.get(name)
         assert stored is not None
-    number = entry_of(kit, signal, name)
-    now = "2026-11-22T12:00:00.000000+00:00"
-    story.tamper(
-        world.settings,
-        "INSERT INTO exchanges (name, kind, bank_id, settings, enabled, shares, every_seconds, created_at, checkpoint,"
-        " generation, unfinished, last_error, failures, faults, lease) VALUES"
-        f" ('LIST', 'list', {stored.id}, '{{}}', 1, '[]', 900, '{now}', '', 1, 0, '', 0, 0, '')",
-        "INSERT INTO source_records (exchange_id, key, generation, opinion, trust, labels, detail, changed_at)"
-        f" VALUES ((SELECT max(id) FROM exchanges), '12-34', 1, 'positive', 'confirmed', '[]', '{{}}', '{now}')",
-        f"INSERT INTO holdings (record_id, entry_id) VALUES ((SELECT max(id) FROM source_records), {number})",
-        f"UPDATE entries SET by_hand = '' WHERE id = {number}",
-    )
+        exchange = tx.exchanges.create(NewExchange(name="LIST", kind="list", bank=name), stored, kit.clock())
+        record = SourceRecord(key="12-34", signals=(signal,), trust=Trust.CONFIRMED)
+        tx.source_records.apply(exchange, [record], 1, kit.clock(), forget=False)
+    follow(kit)
 
 
 @pytest.fixture
@@ -148,9 +138,8 @@ def test_an_entry_of_another_way_outlives_a_content(kit: Kit) -> None:
     assert found(kit, _ONE) == []
 
 
-def test_what_a_list_says_outlives_a_content(world: World, kit: Kit) -> None:
-    add_entries(kit, "cli", "B", [NewEntry(signal=_ONE)])
-    say_by_list(world, _ONE)
+def test_what_a_list_says_outlives_a_content(kit: Kit) -> None:
+    say_by_list(kit, _ONE)
     content = fill(kit, _ONE)
     assert show_content(kit, "B", content.id).sources == {"LIST": ("12-34",)}
     assert found(kit, _ONE) == [content.id]

@@ -39,6 +39,9 @@ _REFUSED = {
     "picture_undrawable": 422,
     "exposure_cap": 429,
     "break_due": 429,
+    "media_type_unsupported": 415,
+    "url_hashing_off": 403,
+    "url_too_large": 413,
     "after_hours": 429,
     "signal_type_unknown": 400,  # a mistake in what was sent, not a place that is not there
 }

@@ -310,7 +310,7 @@ def form(body: Any) -> bool:
 
 
 EXCHANGES = [
-    Row(ask="GET /c/exchanges/apis", status=200, is_=lambda body: {"ncmec", "stop_ncii"} <= {*body}),
+    Row(ask="GET /c/exchanges/apis", status=200, is_=equal(["fb_threatexchange", "ncmec", "stop_ncii", "tat"])),
     Row(ask="GET /c/exchanges/api/stop_ncii", status=200, is_=equal(FLAGS)),
     Row(ask="GET /c/exchanges/api/nonsense", status=400, is_=message),
     Row(ask="POST /c/exchanges/api/stop_ncii", status=200, is_=equal(FLAGS), json_={"credential_json": {}}),

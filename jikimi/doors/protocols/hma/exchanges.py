@@ -84,12 +84,13 @@ def status(call: Call) -> Answer:
     """`GET /c/exchange/NAME/status`."""
     view = show(call.here.kit, call.path["exchange_name"])
     exchange = view.exchange
+    has_ended = exchange.failures > 0 or exchange.last_success_at is not None
     return Answer(
         json={
             "checkpoint_ts": _unix(exchange.last_success_at),
             "running_fetch_start_ts": _unix(exchange.last_try_at) if view.health is Health.PULLING else None,
-            "last_fetch_complete_ts": _unix(exchange.last_try_at),
-            "last_fetch_succeeded": None if exchange.last_try_at is None else exchange.failures == 0,
+            "last_fetch_complete_ts": _unix(exchange.last_try_at if exchange.failures else exchange.last_success_at),
+            "last_fetch_succeeded": exchange.failures == 0 if has_ended else None,
             "up_to_date": view.health is Health.OK and not exchange.unfinished,
             "fetched_items": view.live,
         }
