@@ -16,6 +16,7 @@ from bench import (
     peers_pdq,
     peers_search,
     peers_upload,
+    pull_list,
     scan_folder,
     startup,
 )
@@ -28,6 +29,7 @@ BENCHES = {
     "scan_folder": scan_folder.run,
     "load": load.run,
     "import_list": import_list.run,
+    "pull_list": pull_list.run,
     "lookup": lookup.run,
     "index_life": index_life.run,
     "peers_pdq": peers_pdq.run,
