@@ -19,6 +19,7 @@ import structlog
 
 from jikimi.config import Settings
 from jikimi.db.counters import MemoryTally
+from jikimi.db.kept import MemoryKept
 from jikimi.db.tx import SqlStore
 from jikimi.engine.decode.parent import Decoder
 from jikimi.engine.decode.picture import Renderer
@@ -33,15 +34,19 @@ from jikimi.flows.enforce import deliver
 from jikimi.flows.evidence import sweep_orphans
 from jikimi.flows.evidence_key import rewrap, settle_key
 from jikimi.flows.expose import close_looks
-from jikimi.flows.index import follow, open_index, renew
+from jikimi.flows.index import follow, open_index, renew, uploads_in
+from jikimi.flows.kept import expire, write_kept
+from jikimi.flows.look_back import look_back
 from jikimi.flows.once import forget
+from jikimi.flows.parcel import send as send_parcel
+from jikimi.flows.peer import wake
 from jikimi.flows.recheck import recheck, sweep
 from jikimi.flows.scan import RECHECK
 from jikimi.flows.session import forget_ended
 from jikimi.flows.sync import due
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.ids import ENTROPY_BYTES, new_id
-from jikimi.model.job import ENFORCE
+from jikimi.model.job import ENFORCE, SHARE
 from jikimi.plugs.actions.keys import WebhookKeys
 from jikimi.plugs.actions.webhook import Webhook
 from jikimi.plugs.blobs.objects import ObjectBlobs
@@ -49,6 +54,7 @@ from jikimi.plugs.exchanges.installed import Installed
 from jikimi.plugs.front_door import ask_front_door
 from jikimi.plugs.identity.client import ProviderSettings
 from jikimi.plugs.identity.proofs import Proofs
+from jikimi.plugs.peer_key import PeerKeyFile
 from jikimi.plugs.pulls import Pulls
 from jikimi.plugs.web.client import WebClient
 from jikimi.plugs.web.fetch import Fetcher
@@ -67,10 +73,15 @@ _STALE = timedelta(seconds=15)
 """An index that could not be compared with the database for so long is no longer trusted."""
 _RENEW_SECONDS = 5.0
 _JOBS_SECONDS = 2.0
+_WAKE_SECONDS = 15.0
 _LOOKS_SECONDS = 15.0
 _SWEEP_SECONDS = 3600.0
+_LOOK_BACK_SECONDS = 1.0
+"""How long looking back rests between a thousand entries and the next: uploads need the processors as well."""
+_EXPIRE_SECONDS = 60.0
 _ENFORCE_SECONDS = 1.0
 _PULLS_SECONDS = 3.0
+_SHARES_SECONDS = 5.0
 _ENFORCERS = 6
 """Threads that may wait for the platform at once."""
 _KEY_SECONDS = 60.0
@@ -92,7 +103,7 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
         store = SqlStore(settings.database)
         stack.callback(store.close)
         store.migrate()
-        index = Index()
+        index, recent = Index(), Index()
         decoder = stack.enter_context(_make_decoder(settings))
         keys = KeyFolder(settings.keys, secrets.token_bytes, settings.passphrase_file)
         kit = Kit(
@@ -103,6 +114,10 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             renderer=Renderer(decoder),
             index=IndexOnDemand(index, lambda: open_index(kit)),
             snapshots=SnapshotFolder(settings.data / "index", store.identity(), index),
+            kept=MemoryKept(),
+            recent=IndexOnDemand(recent, lambda: open_index(kit, uploads_in(kit))),
+            recent_snapshots=SnapshotFolder(settings.data / "recent", store.identity(), recent),
+            look_back=settings.look_back,
             tally=MemoryTally(),
             flood=settings.flood,
             prover=Proofs(
@@ -115,6 +130,7 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
                 ),
             ),
             sign_in=settings.sign_in,
+            peer_key=peer_key_of(settings),
             review=settings.review,
             exposure=settings.exposure,
             clock=_now,
@@ -127,6 +143,7 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             platform=webhook_of(settings),
         )
         stack.callback(write_totals, kit)
+        stack.callback(write_kept, kit)
         with suppress(JikimiError):  # a node that cannot keep a key still checks uploads; the task says what is wrong
             settle_key(kit)
         yield kit
@@ -162,6 +179,12 @@ def webhook_keys_of(settings: Settings) -> WebhookKeys:
     return WebhookKeys(settings.webhook_keys, settings.data, secrets.token_bytes)
 
 
+def peer_key_of(settings: Settings) -> PeerKeyFile:
+    """Build what signs for peers."""
+    _make_folder(settings.data)
+    return PeerKeyFile(settings.peer_key, secrets.token_bytes)
+
+
 def _make_decoder(settings: Settings) -> Decoder:
     return Decoder(
         settings.limits,
@@ -182,22 +205,28 @@ class _Vitals:
 class Service:
     """A running service: the front door with the worker behind it."""
 
-    def __init__(self, settings: Settings, kit: Kit, listening: socket.socket) -> None:
+    def __init__(self, settings: Settings, kit: Kit, listening: socket.socket, *more: socket.socket) -> None:
         self._settings = settings
         self._kit = kit
-        self._listening = listening
+        self._listening = (listening, *more)
         self._vitals = _Vitals(followed_at=kit.clock())
         self._canary: Canary | None = None
         self.address = _address(listening)
+        self.hma_addresses = [_address(one) for one in more]
+        if settings.hma_prefix:
+            self.hma_addresses.append(f"{self.address}{settings.hma_prefix}")
         self._name = f"{_node(settings.data)}:{listening.getsockname()[1]}"
         import uvicorn
 
         from jikimi.doors.api.app import build_api
         from jikimi.doors.desk.app import beside, build_desk
+        from jikimi.doors.protocols.hma.app import beside_hma, build_hma
 
+        ours = beside(build_desk(kit), build_api(kit, self.problems, VERSION))
+        hma = build_hma(kit, settings.hma, self.problems)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                beside(build_desk(kit), build_api(kit, self.problems, VERSION)),
+                beside_hma(hma, ours, port=settings.hma_port, prefix=settings.hma_prefix),
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -211,8 +240,12 @@ class Service:
             [
                 Task(name="follow", every=_FOLLOW_SECONDS, run=self._follow),
                 Task(name="totals", every=1.0, run=lambda: write_totals(kit)),
+                Task(name="kept", every=1.0, run=lambda: write_kept(kit)),
+                Task(name="look_back", every=_LOOK_BACK_SECONDS, run=lambda: look_back(kit)),
+                Task(name="expire", every=_EXPIRE_SECONDS, run=lambda: expire(kit)),
                 Task(name="canary", every=settings.canary_seconds, run=self._send_canary),
                 Task(name="jobs", every=_JOBS_SECONDS, run=lambda: run_due_jobs(kit, {RECHECK: recheck})),
+                Task(name="wake", every=_WAKE_SECONDS, run=lambda: wake(kit)),
                 Task(name="looks", every=_LOOKS_SECONDS, run=lambda: close_looks(kit)),
                 Task(name="renew", every=_RENEW_SECONDS, run=lambda: renew(kit)),
                 Task(name="forget", every=_SWEEP_SECONDS, run=lambda: forget(kit)),
@@ -220,6 +253,7 @@ class Service:
                 Task(name="sweep", every=_SWEEP_SECONDS, run=lambda: sweep(kit)),
                 *enforcers(kit),
                 Task(name="pulls", every=_PULLS_SECONDS, run=lambda: self._pulls.start(due(kit))),
+                Task(name="shares", every=_SHARES_SECONDS, run=lambda: run_due_jobs(kit, {SHARE: send_parcel})),
                 Task(name="orphans", every=_SWEEP_SECONDS, run=lambda: sweep_orphans(kit)),
                 Task(name="evidence_key", every=_KEY_SECONDS, run=lambda: settle_key(kit)),
                 Task(name="rewrap", every=_SWEEP_SECONDS, run=lambda: rewrap(kit)),
@@ -235,7 +269,7 @@ class Service:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _leave)
         try:
-            self._server.run(sockets=[self._listening])
+            self._server.run(sockets=list(self._listening))
         except SystemExit:
             self._kit.log.info("stopped")
         finally:
@@ -280,7 +314,7 @@ def enforcers(kit: Kit) -> list[Task]:
     ]
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, setting: str = "--port") -> socket.socket:
     """Take the address to serve on; `Refused` if somebody else has it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
@@ -291,9 +325,19 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise Refused(
-            "address_taken", f"{host}:{port} cannot be listened on ({error.strerror}); choose another with --port."
+            "address_taken", f"{host}:{port} cannot be listened on ({error.strerror}); choose another with {setting}."
         ) from error
     return listening
+
+
+@contextmanager
+def listen_for_hma(settings: Settings) -> Iterator[tuple[socket.socket, ...]]:
+    """Take the port for programs written for HMA, if they have one."""
+    if not settings.hma_port:
+        yield ()
+        return
+    with listen(settings.host, settings.hma_port, "hma_port") as listening:
+        yield (listening,)
 
 
 class _LineLogger(structlog.PrintLogger):

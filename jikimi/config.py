@@ -12,16 +12,19 @@ from urllib.parse import urlsplit
 from pydantic import Field, PositiveFloat, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from jikimi.model.bank import Category, OnMatch
 from jikimi.model.case import Targets
 from jikimi.model.decision import ReviewRules, TwoPerson
 from jikimi.model.errors import Refused
 from jikimi.model.exposure import ExposureRules
+from jikimi.model.hma import HmaRules
 from jikimi.model.match import FloodRule
 from jikimi.model.media import Limits
 from jikimi.model.signin import SignInRules
 
 FILE_NAME = "jikimi.toml"
 _MIB = 1024 * 1024
+_PREFIX = re.compile(r"(/[A-Za-z0-9_-]+)+")
 _HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -77,6 +80,13 @@ class Settings(BaseSettings):
         200, ge=0, description="Matches of one entry within the window that hold its bank; 0: never."
     )
     flood_minutes: float = Field(10.0, gt=0, description="The window of flood_limit.")
+    look_back_days: float = Field(
+        7,
+        ge=0,
+        le=90,
+        description="How long signals of all uploads, clear ones too, are kept so that entries which come later find "
+        "them. 0: nothing is kept.",
+    )
     canary_seconds: float = Field(60.0, gt=0, description="How often the canary is sent.")
     webhook_plain_http: bool = Field(False, description="true lets webhook_url be http to another machine.")
     webhook_url: str = Field(
@@ -88,6 +98,25 @@ class Settings(BaseSettings):
         "a line. Empty: `webhook.keys` in the data folder, made at the first use.",
     )
     webhook_timeout_seconds: float = Field(10.0, gt=0, le=60, description="Time for one answer of the platform.")
+    hma_port: int = Field(
+        0, ge=0, le=65535, description="Port on which programs written for HMA are answered; 0: on none of their own."
+    )
+    hma_prefix: str = Field(
+        "", description="Path, such as /hma, below which they are answered on `port`; empty: not there."
+    )
+    hma_key: Literal["required", "none"] = Field(
+        "required", description="Whether they have to show a key (`Authorization: Bearer jk_…`). Many cannot."
+    )
+    hma_open: bool = Field(
+        False, description="true lets hma_key be none on an address that other machines reach: guard it otherwise."
+    )
+    hma_category: Category = Field(Category.OTHER, description="What banks hold that such programs make.")
+    hma_on_match: OnMatch = Field(OnMatch.HOLD, description="What a match in one of these banks does to an upload.")
+    peer_key_file: Path | None = Field(
+        None,
+        description="File with the key that signs what peers get; empty: `peer.key` in the data folder, made at the "
+        "first use. Nodes of one installation share it.",
+    )
     outgoing_proxy: str = Field(
         "",
         description="http://name:port of the proxy to exchanges; empty: that of HTTPS_PROXY. NO_PROXY holds for both.",
@@ -105,7 +134,8 @@ class Settings(BaseSettings):
     )
     plugs: tuple[str, ...] = Field(
         (),
-        description="Kinds of exchange from other packages that may be used. What ships with jikimi needs no naming.",
+        description="Kinds of exchange from other packages that are used: a list. What ships with jikimi needs no "
+        "naming; what else is installed is not used until it is named.",
     )
     lease_minutes: float = Field(
         10.0, gt=0, le=120, description="How long a case is a reviewer's before it is free again."
@@ -202,6 +232,37 @@ class Settings(BaseSettings):
             raise ValueError("has to be https; webhook_plain_http allows http")
         return url
 
+    @field_validator("hma_prefix")
+    @classmethod
+    def _is_free(cls, prefix: str) -> str:
+        if prefix and (not _PREFIX.fullmatch(prefix) or prefix.split("/")[1] in ("desk", "v1")):
+            raise ValueError("is a path such as /hma, outside of /desk and /v1, that does not end in /")
+        return prefix
+
+    @field_validator("hma_category")
+    @classmethod
+    def _is_harm(cls, category: Category) -> Category:
+        if category in (Category.ALLOW, Category.CANARY):
+            raise ValueError("is a kind of harm; what is harmless is not told apart by programs written for HMA")
+        return category
+
+    @model_validator(mode="after")
+    def _hma_is_guarded(self) -> Self:
+        is_served = bool(self.hma_port or self.hma_prefix)
+        if is_served and self.hma_key == "none" and self.host not in _LOOPBACK and not self.hma_open:
+            raise ValueError(
+                f"hma_key none lets everybody who reaches {self.host} change banks; listen on 127.0.0.1, ask for keys, "
+                "or say hma_open = true if something else keeps strangers away"
+            )
+        if self.hma_port and self.hma_port == self.port:
+            raise ValueError("hma_port and port are two ports; use hma_prefix for one")
+        return self
+
+    @property
+    def hma(self) -> HmaRules:
+        """What holds for programs written for HMA."""
+        return HmaRules(needs_key=self.hma_key == "required", category=self.hma_category, on_match=self.hma_on_match)
+
     @property
     def database(self) -> str:
         """The address of the database."""
@@ -242,6 +303,11 @@ class Settings(BaseSettings):
         return Path(self.evidence_passphrase_file) if self.evidence_passphrase_file else None
 
     @property
+    def peer_key(self) -> Path:
+        """The file of the key that signs what peers get."""
+        return self.peer_key_file or self.data / "peer.key"
+
+    @property
     def limits(self) -> Limits:
         """What one file may cost."""
         return Limits(
@@ -252,6 +318,11 @@ class Settings(BaseSettings):
             seconds=self.decode_seconds,
             memory_bytes=self.decode_memory_mib * _MIB,
         )
+
+    @property
+    def look_back(self) -> timedelta:
+        """How long signals of uploads are kept."""
+        return timedelta(days=self.look_back_days)
 
     @property
     def flood(self) -> FloodRule:

@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from jikimi.cli import actions, banks, evidence, exchanges, files, people, records, service
+from jikimi.cli import actions, banks, evidence, exchanges, files, peers, people, plugs, records, service, shares
 from jikimi.cli.terminal import complain
 from jikimi.model.errors import Broken, JikimiError, Unavailable
 
@@ -32,6 +32,9 @@ records.attach(app)
 actions.attach(app)
 people.attach(app)
 evidence.attach(app)
+shares.attach(app)
+peers.attach(app)
+plugs.attach(app)
 
 
 def main() -> None:

@@ -233,13 +233,20 @@ def show(name: Name, data: Data = None, as_json: Json = False) -> None:
 
 
 def export(name: Name, data: Data = None) -> None:
-    """Write a bank's entries as NDJSON, which `bank import` reads."""
+    """Write the entries of a bank that people added as NDJSON, which `bank import` reads.
+
+    Entries that only an exchange's list says are had under agreement, and stay here.
+    """
     from jikimi.flows.bank import named
 
     with kit_of(data) as kit, kit.store.read() as tx:
-        for entry in tx.entries.export(named(tx, name)):
+        bank = named(tx, name)
+        for entry in tx.entries.export(bank):
             signal = entry.signal
             write_json({"type": signal.type, "value": signal.text, "quality": signal.quality, "note": entry.note})
+        listed = tx.entries.only_listed(bank)
+    if listed:
+        complain("listed_not_exported", f"{listed} more entries come from exchanges and are not written")
 
 
 def withdraw(

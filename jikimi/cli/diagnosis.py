@@ -23,6 +23,7 @@ from jikimi.flows.exchange import vital_signs
 from jikimi.model.action import ActionState
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.exchange import NEED_ATTENTION, Health
+from jikimi.plugs.peer_key import PeerKeyFile
 from jikimi.ports import Kit
 from jikimi.vault.safe import KeySafe
 
@@ -40,7 +41,7 @@ class Finding:
 
 def examine_installation(settings: Settings) -> list[Finding]:
     """Run all checks."""
-    findings = [*_machine(settings), _folder(settings), *_secrets_key(settings)]
+    findings = [*_machine(settings), _folder(settings), *_secrets_key(settings), *_peer_key(settings)]
     try:
         with open_kit(settings) as kit:
             findings += _records(kit)
@@ -107,6 +108,17 @@ def _secrets_key(settings: Settings) -> Iterator[Finding]:
     if not safe.is_private:
         finding = f"{safe.file} can be read by others: chmod 600"
     yield Finding(check="secrets key", ok=safe.is_private, finding=finding)
+
+
+def _peer_key(settings: Settings) -> Iterator[Finding]:
+    """Told only once there is a key: the first peer makes it."""
+    key = PeerKeyFile(settings.peer_key, token_bytes)
+    if not key.file.exists():
+        return
+    finding = f"{key.file}; keep a copy: without it every peer has to be told another identity"
+    if not key.is_private:
+        finding = f"{key.file} can be read by others: chmod 600"
+    yield Finding(check="peer key", ok=key.is_private, finding=finding)
 
 
 def _records(kit: Kit) -> Iterator[Finding]:

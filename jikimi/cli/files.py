@@ -19,7 +19,7 @@ from jikimi.model.media import Reason
 
 if TYPE_CHECKING:
     from jikimi.doors.shared.answers import ScanAnswer
-    from jikimi.flows.scan import Examination
+    from jikimi.model.scan import Examination
     from jikimi.ports import Kit, Reader
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, or folders with everything in them.")]
@@ -28,6 +28,8 @@ Workers = Annotated[
 ]
 
 _MATCHED, _UNCHECKED = 1, 2
+_FILES_A_WRITE = 1000
+"""After so many files what is kept to look back at is written down."""
 
 T = TypeVar("T")
 
@@ -62,11 +64,15 @@ def scan_files(paths: Paths, workers: Workers = None, data: Data = None, as_json
 
     Exit code 0: all clear; 1: something is blocked or held; 2: neither, but something could not be checked.
     """
+    from jikimi.flows.kept import write_kept
+
     found: dict[str, int] = {}
     with kit_of(data) as kit, progress() as bar:
         task = bar.add_task("scan", total=None)
         at_once = workers or settings_of(data).workers
-        for path, answer in _in_order(_walk(paths), lambda path: _scanned(kit, path), at_once):
+        for number, (path, answer) in enumerate(_in_order(_walk(paths), lambda path: _scanned(kit, path), at_once)):
+            if number % _FILES_A_WRITE == _FILES_A_WRITE - 1:
+                write_kept(kit)  # no worker does it here
             found[answer.verdict] = found.get(answer.verdict, 0) + 1
             bar.advance(task)
             if as_json:

@@ -29,16 +29,18 @@ def up(
     data: Data = None,
 ) -> None:
     """Run the service until it is told to stop. Made for the first run as well as for every other."""
-    from jikimi.app import Service, listen, open_kit
+    from jikimi.app import Service, listen, listen_for_hma, open_kit
 
     settings = settings_of(data, host=host, port=port)
     listening = listen(settings.host, settings.port)
     settings = settings.model_copy(update={"port": listening.getsockname()[1]})
-    with listening, open_kit(settings) as kit:
-        service = Service(settings, kit, listening)
+    with listening, listen_for_hma(settings) as for_hma, open_kit(settings) as kit:
+        service = Service(settings, kit, listening, *for_hma)
         say(f"jikimi serves on {service.address}  (data folder {settings.data})")
         say(f"    ready?        curl {service.address}/readyz")
         say(f"    the API       {service.address}/openapi.json")
+        for address in service.hma_addresses:
+            say(f"    HMA's API     {address}" + ("" if settings.hma.needs_key else "  (without a key)"))
         if demo:
             from jikimi.cli.demo import prepare_demo
 

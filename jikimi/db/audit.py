@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from jikimi.db.schema import audit, clocks
-from jikimi.model.audit import AuditEvent, AuditHead, Detail, next_event
+from jikimi.model.audit import GENESIS, AuditEvent, AuditHead, Detail, next_event
 from jikimi.model.errors import Broken
 
 _CLOCK = "audit"
@@ -40,6 +40,12 @@ class SqlAudit:
         """Where the chain ends, as was written with its last event."""
         row = self._connection.execute(select(clocks).where(clocks.c.name == _CLOCK)).one_or_none()
         return AuditHead() if row is None else AuditHead(seq=row.number, digest=row.digest)
+
+    def digest(self, seq: int) -> str:
+        """The digest of one event; of the beginning for number 0, and empty if there is no such event."""
+        if seq == 0:
+            return GENESIS
+        return self._connection.execute(select(audit.c.digest).where(audit.c.seq == seq)).scalar_one_or_none() or ""
 
     def newest(self, object_: str, limit: int) -> tuple[AuditEvent, ...]:
         """The newest events about one object, in order."""

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from jikimi.db.schema import banks, entries
+from jikimi.db.schema import bank_content_entries, bank_contents, banks, entries
 from jikimi.model.bank import Bank, BankPolicy, BankSize, Category, OnMatch
 from jikimi.model.errors import Refused
 
@@ -54,6 +54,10 @@ class SqlBanks:
     def delete(self, bank: Bank, at: datetime) -> int:
         """Delete a bank with the values of its entries; how many there were. Its name is free afterwards."""
         gone = self._connection.execute(delete(entries).where(entries.c.bank_id == bank.id)).rowcount
+        of_bank = select(bank_contents.c.id).where(bank_contents.c.bank_id == bank.id)
+        links = bank_content_entries
+        self._connection.execute(delete(links).where(links.c.content_id.in_(of_bank)))
+        self._connection.execute(delete(bank_contents).where(bank_contents.c.bank_id == bank.id))
         self._connection.execute(update(banks).where(banks.c.id == bank.id).values(deleted_at=at, enabled=0))
         return gone
 
@@ -89,6 +93,7 @@ def _bank(row: Row[Any]) -> Bank:
         enabled=bool(row.enabled),
         on_disputed=OnMatch(row.on_disputed),
         on_unconfirmed=OnMatch(row.on_unconfirmed),
+        ratio=float(row.ratio),
     )
     return Bank(
         id=row.id,

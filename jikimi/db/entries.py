@@ -15,7 +15,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from jikimi.db.columns import UtcTime
 from jikimi.db.schema import clocks, entries, holdings, source_records, tombstones
@@ -106,6 +106,26 @@ class SqlEntries:
                 self._connection.execute(delete(tombstones).where(tombstones.c.entry_id.in_(some)))
             self._connection.execute(insert(tombstones), rows)
 
+    def touch(self, ids: Sequence[int]) -> None:
+        """Give entries new change numbers: what is known about them has changed, and whoever follows has to hear it."""
+        if ids:
+            first = self.advance(len(ids)) - len(ids) + 1
+            numbered = update(entries).where(entries.c.id == bindparam("one")).values(sequence=bindparam("number"))
+            rows = [{"one": entry_id, "number": number} for number, entry_id in enumerate(ids, start=first)]
+            self._connection.execute(numbered, rows)
+
+    def woken(self, now: datetime, limit: int) -> tuple[int, ...]:
+        """Entries whose sleep is over, and that nobody has been told of yet."""
+        over = entries.c.asleep_until <= now
+        return tuple(self._connection.execute(select(entries.c.id).where(over).limit(limit)).scalars())
+
+    def wake(self, ids: Sequence[int]) -> None:
+        """Write down that entries are awake: a change like every other."""
+        for start in range(0, len(ids), _IDS_A_QUERY):
+            some = ids[start : start + _IDS_A_QUERY]
+            self._connection.execute(update(entries).where(entries.c.id.in_(some)).values(asleep_until=None))
+        self.touch(ids)
+
     def get(self, entry_id: int) -> BankEntry | None:
         """One entry, withdrawn ones too."""
         row = self._connection.execute(select(entries).where(entries.c.id == entry_id)).one_or_none()
@@ -134,15 +154,23 @@ class SqlEntries:
         return found
 
     def export(self, bank: Bank, *, after: int = 0, limit: int | None = None) -> Iterator[BankEntry]:
-        """A bank's entries that still count, in order of their numbers, from after one of them."""
+        """A bank's entries that count and that people have added, in order of their numbers, from after one of them.
+
+        What only lists say is not written out for anybody: we have it under agreement.
+        """
         wanted = (
             select(entries)
-            .where(entries.c.bank_id == bank.id, entries.c.withdrawn_at.is_(None), entries.c.id > after)
+            .where(*_live_in(bank), entries.c.by_hand == _ADDED, entries.c.id > after)
             .order_by(entries.c.id)
             .limit(limit)
         )
         with self._connection.execute(wanted, execution_options={"yield_per": _ROWS_A_FETCH}) as found:
             yield from map(_entry, found)
+
+    def only_listed(self, bank: Bank) -> int:
+        """How many of a bank's entries that count are said by lists only."""
+        counted = select(func.count()).select_from(entries).where(*_live_in(bank), entries.c.by_hand == "")
+        return self._connection.execute(counted).scalar_one()
 
     def advance(self, count: int) -> int:
         """Move the change number on, and with it take the turn of all writers."""
@@ -232,6 +260,10 @@ class SqlEntries:
         with_all = [(bank_id, at, *row) for row in rows]
         keep_count = {"preserve_rowcount": True}
         return self._connection.exec_driver_sql(_STORE_ROWS + conflict, with_all, execution_options=keep_count).rowcount
+
+
+def _live_in(bank: Bank) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return entries.c.bank_id == bank.id, entries.c.withdrawn_at.is_(None)
 
 
 def _entry(row: Row[Any]) -> BankEntry:

@@ -39,8 +39,10 @@ class ListedEntries:
         self._connection = connection
         self._entries = SqlEntries(connection)
 
-    def hold(self, bank_id: int, signals: Mapping[Value, Signal], at: datetime) -> tuple[dict[Value, int], int]:
-        """The number of the entry of each signal, and how many of them count only from now on.
+    def hold(
+        self, bank_id: int, signals: Mapping[Value, Signal], at: datetime
+    ) -> tuple[dict[Value, int], frozenset[int]]:
+        """The number of the entry of each signal, and those of them that count only from now on.
 
         Entries that are missing are made; those that had gone with their records come back.
         """
@@ -52,7 +54,7 @@ class ListedEntries:
             number = self._entries.advance(len(new) + len(back)) - len(new) - len(back) + 1
             ids |= self._make(bank_id, [signals[value] for value in new], number, at)
             self._bring_back(back, number + len(new), at)
-        return ids, len(new) + len(back)
+        return ids, frozenset([*back, *(ids[value] for value in new)])
 
     def let_go(self, entry_ids: Collection[int], at: datetime) -> None:
         """Withdraw those entries that no live record and no person says."""
@@ -86,10 +88,19 @@ class ListedEntries:
         return erased
 
     def adopt(self, entry_ids: Collection[int]) -> None:
-        """Make entries a person's own."""
+        """Make entries a person's own; peers that may not read lists hear of them now."""
         for some in some_of(entry_ids):
             ours = update(entries).where(entries.c.id.in_(some), entries.c.by_hand == "").values(by_hand="added")
-            self._connection.execute(ours)
+            self._entries.touch(list(self._connection.execute(ours.returning(entries.c.id)).scalars()))
+
+    def tell_anew(self, entry_ids: Collection[int]) -> None:
+        """Who says entries, or what is thought of them, has changed: a new change number for those that only lists say.
+
+        Whoever follows the bank from elsewhere learns it from that.
+        """
+        for some in some_of(entry_ids):
+            only_listed = (entries.c.id.in_(some), entries.c.by_hand == "", entries.c.withdrawn_at.is_(None))
+            self._entries.touch(list(self._connection.execute(select(entries.c.id).where(*only_listed)).scalars()))
 
     def _known(self, bank_id: int, wanted: Iterable[Value]) -> Iterable[tuple[Value, _Known]]:
         by_type: dict[str, list[bytes]] = {}

@@ -34,7 +34,7 @@ class SqlScans:
         """Remember a scan."""
         values = {"id": scan.id, **asdict(scan.upload), **asdict(scan.content), **_outcome(scan)}
         self._connection.execute(insert(scans).values(values))
-        self._add_matches(scan, scan.upload.received_at)
+        self._add_matches(scan, scan.rechecked_at or scan.upload.received_at)
 
     def settle(self, scan: Scan) -> None:
         """Store what a second check of the same bytes has found."""
@@ -78,11 +78,23 @@ class SqlScans:
         return tuple(CaseId(row.case_id) for row in sorted(rows, reverse=True))
 
     def count_matches(self, entry_id: int, since: datetime) -> int:
-        """How many uploads matched an entry since a time."""
-        counted = select(func.count(matches.c.scan_id.distinct())).where(
-            matches.c.entry_id == entry_id, matches.c.found_at >= since
+        """How many uploads that arrived since a time have matched an entry: what is found by looking back is older."""
+        counted = (
+            select(func.count(matches.c.scan_id.distinct()))
+            .join(scans, scans.c.id == matches.c.scan_id)
+            .where(matches.c.entry_id == entry_id, matches.c.found_at >= since, scans.c.received_at >= since)
         )
         return self._connection.execute(counted).scalar_one()
+
+    def entries_of(self, upload: Upload, sha256: str) -> frozenset[int]:
+        """The entries that are listed with any scan of one upload."""
+        found = (
+            select(matches.c.entry_id)
+            .join(scans, scans.c.id == matches.c.scan_id)
+            .where(scans.c.sha256 == sha256, scans.c.content_id == upload.content_id)
+            .where(scans.c.received_at == upload.received_at, scans.c.source == upload.source)
+        )
+        return frozenset(self._connection.execute(found).scalars())
 
     def of_content(self, case_id: CaseId, sha256: str) -> Scan | None:
         """The newest scan of a content in a case."""
@@ -122,6 +134,12 @@ class SqlScans:
         found = found.where(matches.c.entry_id == entry_id, scans.c.case_id == case_id).limit(1)
         return self._connection.execute(found).first() is not None
 
+    def entries_matched(self, case_id: CaseId, limit: int) -> Mapping[int, Category]:
+        """Entries that matched anything in a case, with the category of their bank; the oldest entries first."""
+        found = select(matches.c.entry_id, matches.c.category).join(scans, scans.c.id == matches.c.scan_id)
+        found = found.where(scans.c.case_id == case_id).distinct().order_by(matches.c.entry_id).limit(limit)
+        return {row.entry_id: Category(row.category) for row in self._connection.execute(found)}
+
     def cases_matched_by(self, entry_ids: Collection[int], limit: int) -> tuple[CaseId, ...]:
         """Cases that one of these entries led to, of the newest matches."""
         newest = (
@@ -151,6 +169,12 @@ class SqlScans:
             )
             for row in self._connection.execute(found)
         }
+
+    def is_in_case(self, upload: Upload, case_id: CaseId) -> bool:
+        """Tell whether one upload, and not only its content, belongs to a case already."""
+        found = select(scans.c.id).where(scans.c.case_id == case_id, scans.c.content_id == upload.content_id)
+        found = found.where(scans.c.received_at == upload.received_at, scans.c.source == upload.source).limit(1)
+        return self._connection.execute(found).first() is not None
 
     def _matched(self, condition: ColumnElement[bool], limit: int) -> tuple[Scan, ...]:
         newest = select(matches.c.scan_id).where(condition).order_by(matches.c.found_at.desc()).limit(limit)

@@ -40,10 +40,14 @@ class _Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored:
-    """What became of live records: their numbers by key, which are new, how many are new or differ."""
+    """What became of live records: their numbers by key, which are new, how many are new or differ.
+
+    `restated` are those that were withdrawn, or had another opinion or trust, until now.
+    """
 
     ids: Mapping[str, int]
     new: frozenset[str]
+    restated: Sequence[int]
     changed: int
 
 
@@ -65,16 +69,18 @@ class SqlSourceRecords:
         known = self._known(exchange, single)
         live = [record for record in single.values() if not record.withdrawn]
         signals = {(one.type, one.value): one for record in live for one in record.signals}
-        entry_ids, added = self._entries.hold(exchange.bank_id, signals, at)
+        entry_ids, fresh = self._entries.hold(exchange.bank_id, signals, at)
         stored = self._store(exchange, live, known, generation, at)
-        dropped = self._hold(live, stored, entry_ids)
+        gained, dropped = self._hold(live, stored, entry_ids)
         gone = [known[key].id for key, record in single.items() if record.withdrawn and key in known]
         loose = [*dropped, *self._withdraw(gone, generation, at, forget=forget)]
+        erased = self._part(loose, at, forget=forget)
+        self._entries.tell_anew({*gained, *self._entries_of(stored.restated)} - fresh)
         return Applied(
             changed=stored.changed,
             withdrawn=sum(record.withdrawn and key in known and known[key].is_live for key, record in single.items()),
-            added=added,
-            erased=self._part(loose, at, forget=forget),
+            added=len(fresh),
+            erased=erased,
         )
 
     def vanishing(self, exchange: Exchange, generation: int) -> tuple[int, int]:
@@ -185,10 +191,13 @@ class SqlSourceRecords:
         for some in some_of(same):
             seen = update(source_records).where(source_records.c.id.in_(some)).values(generation=generation)
             self._connection.execute(seen)
-        return _Stored(ids=ids, new=frozenset(numbers), changed=len(new) + len(differ))
+        restated = [ids[record.key] for record in differ if _is_restated(known[record.key], record)]
+        return _Stored(ids=ids, new=frozenset(numbers), restated=restated, changed=len(new) + len(differ))
 
-    def _hold(self, live: Sequence[SourceRecord], stored: _Stored, entry_ids: Mapping[Value, int]) -> list[int]:
-        """Let each record hold the entries of its signals and no others; the entries that were let go."""
+    def _hold(
+        self, live: Sequence[SourceRecord], stored: _Stored, entry_ids: Mapping[Value, int]
+    ) -> tuple[list[int], list[int]]:
+        """Let each record hold the entries of its signals and no others; the entries that it gained, and let go."""
         wanted = {(stored.ids[r.key], entry_ids[one.type, one.value]) for r in live for one in r.signals}
         present: set[tuple[int, int]] = set()
         for some in some_of([id_ for key, id_ in stored.ids.items() if key not in stored.new]):
@@ -199,7 +208,7 @@ class SqlSourceRecords:
         for record_id, entry_id in dropped:
             gone = (holdings.c.record_id == record_id, holdings.c.entry_id == entry_id)
             self._connection.execute(delete(holdings).where(*gone))
-        return [entry_id for _, entry_id in dropped]
+        return [entry_id for _, entry_id in wanted - present], [entry_id for _, entry_id in dropped]
 
     def _withdraw(self, ids: Sequence[int], generation: int, at: datetime, *, forget: bool) -> list[int]:
         """Withdraw records, or delete them; the entries that they said.
@@ -229,11 +238,12 @@ class SqlSourceRecords:
         return list(found)
 
     def _part(self, entry_ids: Collection[int], at: datetime, *, forget: bool) -> int:
-        """Let entries go that a record said until now; how many were erased."""
-        if forget:
-            return self._entries.erase(entry_ids, at)
-        self._entries.let_go(entry_ids, at)
-        return 0
+        """Let entries go that a record said until now; how many were erased. Of those that stay, less is said."""
+        erased = self._entries.erase(entry_ids, at) if forget else 0
+        if not forget:
+            self._entries.let_go(entry_ids, at)
+        self._entries.tell_anew(entry_ids)
+        return erased
 
     def _said(self, record: SourceRecord) -> tuple[Any, ...]:
         """The columns `_SAID`, as they are stored."""
@@ -247,6 +257,10 @@ class SqlSourceRecords:
 def _differs(known: _Known, record: SourceRecord) -> bool:
     said = (record.opinion, record.trust, list(record.labels), _plain(record.detail), record.listed_at)
     return not known.is_live or known.said != said
+
+
+def _is_restated(known: _Known, record: SourceRecord) -> bool:
+    return not known.is_live or known.said[:2] != (record.opinion, record.trust)
 
 
 def _plain(detail: Mapping[str, Any]) -> Any:

@@ -23,14 +23,18 @@ from jikimi.db.engine import WRITES, open_engine
 from jikimi.db.entries import SqlEntries
 from jikimi.db.evidence import SqlEvidence
 from jikimi.db.exchanges import SqlExchanges
+from jikimi.db.hma import SqlContents
 from jikimi.db.jobs import SqlJobs
+from jikimi.db.kept import SqlKept
 from jikimi.db.keys import SqlKeys
 from jikimi.db.overview import SqlCensus
+from jikimi.db.peers import SqlPeers
 from jikimi.db.people import SqlPeople
 from jikimi.db.replies import SqlReplies
 from jikimi.db.review import SqlDecisions, SqlExposures, SqlNotes, SqlSkips
 from jikimi.db.scans import SqlScans
 from jikimi.db.schema import clocks
+from jikimi.db.shares import SqlShares
 from jikimi.db.signin import SqlInvitations, SqlQuestions, SqlSessions, SqlTries
 from jikimi.db.source_records import SqlSourceRecords
 from jikimi.db.user_reports import SqlUserReports
@@ -161,9 +165,29 @@ class SqlTx:
         return SqlAppeals(self._connection)
 
     @cached_property
+    def shares(self) -> SqlShares:
+        """What is given back to exchanges."""
+        return SqlShares(self._connection)
+
+    @cached_property
+    def kept(self) -> SqlKept:
+        """Signals of recent uploads."""
+        return SqlKept(self._connection)
+
+    @cached_property
+    def contents(self) -> SqlContents:
+        """Contents of banks, as HMA has them."""
+        return SqlContents(self._connection)
+
+    @cached_property
     def census(self) -> SqlCensus:
         """Counts over everything."""
         return SqlCensus(self._connection)
+
+    @cached_property
+    def peers(self) -> SqlPeers:
+        """Other services that read our banks."""
+        return SqlPeers(self._connection)
 
     @cached_property
     def exchanges(self) -> SqlExchanges:

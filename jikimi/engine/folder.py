@@ -55,6 +55,16 @@ class SnapshotFolder:
             return True
         return False
 
+    def drop_stale(self, mark: Callable[[int], str]) -> bool:
+        """Delete snapshots that the database does not agree with any more; whether the one that is mapped is gone."""
+        kept = set()
+        for number, file in self._files():
+            if file.stem.endswith(f"-{mark(number)}"):
+                kept.add(number)
+            else:
+                file.unlink(missing_ok=True)
+        return self._loaded > 0 and self._loaded not in kept
+
     def publish(self, batches: Iterable[EntryBatch], sequence: int, mark: str) -> None:
         """Write a snapshot, unless another process is at it, and delete those it replaces."""
         with self._alone() as is_alone:

@@ -299,7 +299,7 @@ class _Shelf:
             parts = [self.fresh.rows, rows] if self.fresh else [rows]
             return replace(self, raw=(*self.raw, _Segment.of(kind, _joined(parts))), fresh=None, room=None)
         room = self.room or _room(kind)
-        bank_ids = _united([room.bank_ids, rows.bank_ids])
+        bank_ids = _extended(room.bank_ids, rows.bank_ids)
         room = replace(room, bank_ids=bank_ids)
         target = room.part(slice(held, held + len(rows)))
         target.values[:], target.ids[:], target.bank_of_row[:] = rows.values, rows.ids, rows.renumbered(bank_ids)
@@ -444,6 +444,15 @@ def _united(tables: Sequence[Numbers]) -> Numbers:
     if len(united) > _MOST_BANKS:
         raise _too_many_banks()
     return united
+
+
+def _extended(bank_ids: Numbers, more: Numbers) -> Numbers:
+    """These banks, then those of `more` that are not among them: the numbers of rows that are there stay true."""
+    known = set(bank_ids.tolist())
+    new = [bank_id for bank_id in more.tolist() if bank_id not in known]
+    if len(known) + len(new) > _MOST_BANKS:
+        raise _too_many_banks()
+    return np.concatenate([bank_ids, np.array(new, np.int64)])
 
 
 def _different(numbers: Numbers) -> Numbers:

@@ -230,7 +230,7 @@ def _checked(kit: Kit, name: str, lines: Iterable[ListLine]) -> Iterator[ListLin
         try:
             check_entry(policy, line.entry)
         except Refused as error:
-            yield BadLine(number=line.number, problem=error.message)
+            yield BadLine(number=line.number, problem=error.message, code=error.code)
         else:
             yield line
 

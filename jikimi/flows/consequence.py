@@ -4,6 +4,7 @@
     2  what the case is about goes into a bank
     3  bank entries that are false positives are withdrawn
     4  what is kept of the case comes under legal hold
+    5  exchanges whose records matched are told, later, what was found
 
 A decision remembers which entries it really added and withdrew; taking it back touches those and no others.
 """
@@ -17,6 +18,7 @@ from dataclasses import replace
 from jikimi.flows.bank import named
 from jikimi.flows.enforce import order, take_back, targets_of
 from jikimi.flows.evidence import hold, release
+from jikimi.flows.share import give_back, withdraw
 from jikimi.model.bank import Bank, NewEntry, check_entry
 from jikimi.model.case import Case
 from jikimi.model.decision import Decision
@@ -40,11 +42,13 @@ def carry_out(kit: Kit, tx: Tx, case: Case, decision: Decision, actor: PersonId,
     withdrawn = tuple(number for number in choice.false_positives if _withdraw(kit, tx, number, case, actor))  # 3
     if choice.legal_hold and not hold(kit, tx, case.contents, case.id, actor=f"person:{actor}"):  # 4
         raise Refused("nothing_to_hold", "No bytes of this case are kept; decide without the legal hold.")
+    give_back(kit, tx, case, decision, f"person:{actor}")  # 5
     return replace(decision, added=(*decision.added, *added), withdrawn=(*decision.withdrawn, *withdrawn))
 
 
 def reverse(kit: Kit, tx: Tx, case: Case, decision: Decision, actor: PersonId, *, lifts_hold: bool) -> None:
     """Take back what a decision did, last things first. A legal hold stays unless whoever acts may lift it."""
+    withdraw(kit, tx, decision, f"person:{actor}")  # 5
     if decision.choice.legal_hold and lifts_hold:  # 4
         release(kit, tx, case.contents, case.id, actor=f"person:{actor}")
     for number in decision.withdrawn:  # 3

@@ -49,7 +49,7 @@ def open_or_join(kit: Kit, tx: Tx, answer: Scan, now: datetime) -> CaseId:
         tx.cases.add(case)
     facts = {"scan": answer.id, "kind": case.kind.value, "disposition": answer.verdict.disposition.value}
     tx.audit.append(at=now, actor=answer.upload.source, verb=verb, object_=case.id, detail=facts)
-    if holds:
+    if holds and not (answer.recognised_at and tx.scans.is_in_case(answer.upload, case.id)):
         repeat(kit, tx, case, holds, target_of(answer))
     return case.id
 

@@ -6,21 +6,26 @@ from collections.abc import Iterable
 
 from jikimi.model.errors import Refused
 from jikimi.model.people import KEY_BYTES, Key, Scope, checked_name, digest_of, require, secret_from
-from jikimi.ports import Kit
+from jikimi.ports import Kit, Tx
 
 
 def create_key(kit: Kit, actor: str, name: str, scopes: Iterable[Scope]) -> str:
     """Make a key and return its secret, which is not kept; `Refused` if the name is taken."""
+    with kit.store.begin() as tx:
+        return new_key(kit, tx, actor, name, scopes)
+
+
+def new_key(kit: Kit, tx: Tx, actor: str, name: str, scopes: Iterable[Scope]) -> str:
+    """Make a key together with what it is for."""
     key = Key(name=checked_name(name), scopes=frozenset(scopes), created_at=kit.clock())
     if not key.scopes:
         raise Refused("scope_missing", f"Say what the key opens: {', '.join(Scope)}.")
     secret = secret_from(kit.entropy(KEY_BYTES))
-    with kit.store.begin() as tx:
-        tx.keys.create(key, digest_of(secret))
-        tx.audit.append(
-            at=key.created_at, actor=actor, verb="key.created", object_=f"key:{name}",
-            detail={"scopes": sorted(key.scopes)},
-        )  # fmt: skip
+    tx.keys.create(key, digest_of(secret))
+    tx.audit.append(
+        at=key.created_at, actor=actor, verb="key.created", object_=f"key:{name}",
+        detail={"scopes": sorted(key.scopes)},
+    )  # fmt: skip
     return secret
 
 

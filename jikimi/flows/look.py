@@ -25,6 +25,7 @@ from jikimi.model.decision import Decision, check_note
 from jikimi.model.errors import Refused
 from jikimi.model.exposure import Allowance
 from jikimi.model.ids import CaseId, NoteId, PersonId
+from jikimi.model.peer import Said
 from jikimi.model.people import Permission, Person, allow
 from jikimi.model.scan import Scan
 from jikimi.model.user_report import UserReport
@@ -103,6 +104,8 @@ class OtherMatches:
     bank: Bank
     of_entry: tuple[Scan, ...]
     of_bank: tuple[Scan, ...]
+    said: tuple[Said, ...] = ()
+    """By peers that read the bank."""
 
 
 def look(kit: Kit, person: Person, case_id: CaseId) -> CaseView:
@@ -164,6 +167,7 @@ def other_matches(kit: Kit, person: Person, entry_id: int) -> OtherMatches:
             bank=bank,
             of_entry=tx.scans.of_entry(entry_id, SHOWN),
             of_bank=tx.scans.of_bank(bank.id, SHOWN),
+            said=tx.peers.said([entry_id]),
         )
 
 

@@ -3,7 +3,7 @@
 1  the bytes that were set aside are fetched and opened, in memory
 2  they are examined and judged as if they had just arrived
 3  if there is still no answer, the job is put back; after the last try the scan stays unchecked
-4  evidence is sealed; what was found is stored with its case and its audit event
+4  evidence is sealed; what was found is stored with its case and its audit event; its signals are kept as any upload's
 5  the bytes are deleted; bytes that no job waits for are swept
 """
 
@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import BinaryIO
 
 from jikimi.flows.evidence import secure
-from jikimi.flows.scan import RECHECK, blob_name, examine, file_scan, judge
+from jikimi.flows.scan import RECHECK, blob_name, examine, file_scan, judge, keep_signals
 from jikimi.model.errors import Unavailable
 from jikimi.model.ids import ScanId
 from jikimi.model.job import Job, is_last_try
@@ -48,6 +48,7 @@ def recheck(kit: Kit, job: Job) -> None:
         new = file_scan(kit, tx, new, sealed, verb="scan.rechecked")
         tx.scans.settle(new)
     kit.tally.count(new.upload.source, new.verdict.disposition, new.verdict.reasons, now)
+    keep_signals(kit, new, examination)
     kit.blobs.delete(blob_name(scan_id))  # 5
 
 

@@ -5,10 +5,12 @@
     3  each picture in it becomes a perceptual signal
     4  all signals are looked up among the bank entries; only what the index proposes is asked of the database
     5  what is found is weighed into a verdict
-    6  a clear upload is counted, and nothing else of it is kept
+    6  a clear upload is counted; nothing else of it stays but what step 9 keeps
     7  bytes of a held or blocked upload are sealed as evidence; bytes that a second check may help are sealed and
        set aside
     8  scan, matches, case, evidence, job and audit event are stored together, before the answer
+    9  while look-back is on, its signals and the caller's references are kept for some days, whatever the answer; they
+       wait in memory for up to a second (see `flows.kept`)
 
 Whatever goes wrong with the bytes becomes a reason in the verdict. Whatever goes wrong with us becomes an error, which
 no caller may read as clear. One thing that goes wrong with us is no error: bytes that cannot be sealed. The verdict is
@@ -26,14 +28,15 @@ from typing import BinaryIO
 
 from jikimi.flows.evidence import keep, secure
 from jikimi.flows.join import open_or_join
+from jikimi.model.audit import Detail
 from jikimi.model.bank import DEFAULT_QUALITY_FLOOR, Bank, BankEntry
 from jikimi.model.case import opens_case
 from jikimi.model.evidence import Sealed
 from jikimi.model.ids import JobId, ScanId
 from jikimi.model.job import Job, next_try
+from jikimi.model.look_back import KeptUpload
 from jikimi.model.match import (
     Coverage,
-    Ground,
     Match,
     Verdict,
     View,
@@ -42,39 +45,15 @@ from jikimi.model.match import (
     is_featureless,
     match_of,
     strongest_by_bank,
-    without_evidence,
+    weighed_again,
 )
 from jikimi.model.media import SNIFF_BYTES, MediaKind, Reason, sniff
-from jikimi.model.scan import Content, Scan, Upload, is_remembered, needs_recheck
+from jikimi.model.scan import Content, Examination, Scan, Seen, Upload, is_canary, is_remembered, needs_recheck
 from jikimi.model.signal import MOST_HITS, Hit, Signal, Variant
 from jikimi.ports import Kit, Reader, Tx
 
 RECHECK = "recheck"
 """Kind of the job, and first part of the blob's name, for bytes that were set aside."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """One picture as it was seen, with its signal in all eight positions."""
-
-    view: View
-    variants: tuple[tuple[Variant, Signal], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examination:
-    """What can be said of the bytes alone, before anything is looked up."""
-
-    content: Content
-    digests: tuple[Signal, ...]
-    seen: tuple[Seen, ...]
-    frames: int
-    faults: tuple[Reason, ...]
-
-    @property
-    def signals(self) -> tuple[Signal, ...]:
-        """All signals that were compared, as the picture lies."""
-        return (*self.digests, *(seen.view.signal for seen in self.seen))
 
 
 def scan(kit: Kit, upload: Upload, file: BinaryIO, *, for_people: bool = False) -> Scan:
@@ -97,7 +76,9 @@ def scan(kit: Kit, upload: Upload, file: BinaryIO, *, for_people: bool = False) 
     if kept:
         with kit.vault.set_aside(file, answer.content.sha256) as blob:
             kit.blobs.put(blob_name(answer.id), blob)
-    return _conclude(kit, answer, sealed, recheck=kept, for_people=for_people)
+    answer = _conclude(kit, answer, sealed, recheck=kept, for_people=for_people)
+    keep_signals(kit, answer, examination)  # 9
+    return answer
 
 
 def scan_unread(kit: Kit, upload: Upload, *, size: int, reason: Reason) -> Scan:
@@ -136,6 +117,14 @@ def examine(reader: Reader, file: BinaryIO) -> Examination:
     )
 
 
+def digested(reader: Reader, file: BinaryIO) -> Examination:
+    """Step 1 alone, for who wants no more: the file is not decoded, and no picture of it is seen."""
+    size = file.seek(0, os.SEEK_END)
+    digests = reader.signals.digests(file)
+    content = Content(kind=MediaKind.OTHER, size=size)
+    return Examination(content=content, digests=digests, seen=(), frames=0, faults=())
+
+
 def judge(kit: Kit, examination: Examination) -> Verdict:
     """Steps 4 and 5: look everything up and weigh it. Nothing is stored."""
     version = kit.index.sequence
@@ -158,16 +147,42 @@ def judge(kit: Kit, examination: Examination) -> Verdict:
     return decide(matches, faults, coverage)  # 5
 
 
-def look_up_signals(kit: Kit, signals: Sequence[Signal]) -> list[tuple[Match, ...]]:
-    """Look up signals that somebody else computed: the matches of each, nearest first. Nothing is stored."""
+def look_up_signals(
+    kit: Kit, signals: Sequence[Signal], *, all_banks: bool = False, at: datetime | None = None
+) -> list[tuple[Match, ...]]:
+    """Look up signals that somebody else computed: the matches of each, nearest first. Nothing is stored.
+
+    `all_banks`: disabled ones too; `at`: entries that sleep count as they will then.
+    """
+    asked = [_Query(View(signal=signal), Variant.AS_IS, signal) for signal in signals]
     with kit.store.read() as tx:
-        banks = _enabled(tx.banks.all())
-        asked = [_Query(View(signal=signal), Variant.AS_IS, signal) for signal in signals]
-        return [tuple(found) for found in _matches(kit, tx, asked, banks)]
+        banks = _by_id(tx.banks.all()) if all_banks else _enabled(tx.banks.all())
+        return [tuple(found) for found in _matches(kit, tx, asked, banks, at)]
 
 
-def file_scan(kit: Kit, tx: Tx, answer: Scan, sealed: Sealed | None, *, verb: str) -> Scan:
-    """Step 8 but for the scan's own row: flood watch, case, evidence, audit. Returns the scan as it is to be stored."""
+def look_up_examined(kit: Kit, examination: Examination, *, all_banks: bool = False) -> list[Match]:
+    """Look up everything that a file shows, each picture in all positions: of each entry the nearest match."""
+    asked = _queries(examination)
+    with kit.store.read() as tx:
+        banks = _by_id(tx.banks.all()) if all_banks else _enabled(tx.banks.all())
+        return _nearest(_matches(kit, tx, asked, banks))
+
+
+def keep_signals(kit: Kit, answer: Scan, examination: Examination) -> None:
+    """Step 9: what a later entry is compared with. No bytes, no file name, and nothing of the canary."""
+    if not kit.look_back or not examination.signals or is_canary(answer.verdict):
+        return
+    version = answer.verdict.coverage.index_version
+    kept = KeptUpload(upload=replace(answer.upload, filename=""), examination=examination, version=version)
+    if not kit.kept.add(kept):
+        kit.tally.note("signals_not_kept")
+
+
+def file_scan(kit: Kit, tx: Tx, answer: Scan, sealed: Sealed | None, *, verb: str, also: Detail | None = None) -> Scan:
+    """Step 8 but for the scan's own row: flood watch, case, evidence, audit. Returns the scan as it is to be stored.
+
+    `also` is what the audit event says beside the usual.
+    """
     now = kit.clock()
     answer = replace(answer, verdict=_watch_flood(kit, tx, answer.verdict, now))
     if opens_case(answer.verdict):
@@ -186,6 +201,7 @@ def file_scan(kit: Kit, tx: Tx, answer: Scan, sealed: Sealed | None, *, verb: st
             "sha256": answer.content.sha256,
             "banks": sorted({match.bank for match in verdict.matches}),
             "case": answer.case_id or "",
+            **(also or {}),
         },
     )
     return answer
@@ -221,6 +237,10 @@ class _Query:
     signal: Signal
 
 
+def _by_id(banks: Sequence[Bank]) -> dict[int, Bank]:
+    return {bank.id: bank for bank in banks}
+
+
 def _enabled(banks: Sequence[Bank]) -> dict[int, Bank]:
     return {bank.id: bank for bank in banks if bank.policy.enabled}
 
@@ -248,13 +268,15 @@ def _nearest(found_by_query: Sequence[Sequence[Match]]) -> list[Match]:
     return list(nearest.values())
 
 
-def _matches(kit: Kit, tx: Tx, asked: Sequence[_Query], banks: dict[int, Bank]) -> list[list[Match]]:
+def _matches(
+    kit: Kit, tx: Tx, asked: Sequence[_Query], banks: dict[int, Bank], at: datetime | None = None
+) -> list[list[Match]]:
     """Step 4: the index proposes, the database confirms, the bank's own rules decide."""
     radii = _radii(banks)
     most = MOST_HITS
     while True:
         proposed = kit.index.search([query.signal for query in asked], radii, most)
-        entries = tx.entries.live({hit.entry_id for hits in proposed for hit in hits}, kit.clock())
+        entries = tx.entries.live({hit.entry_id for hits in proposed for hit in hits}, at or kit.clock())
         if not any(_may_hide_more(hits, entries, most) for hits in proposed):
             break
         most *= 16
@@ -298,8 +320,7 @@ def _watch_flood(kit: Kit, tx: Tx, verdict: Verdict, now: datetime) -> Verdict:
     if not flooded:
         return verdict
     matches = [after_flood(match) if match.bank_id in flooded else match for match in verdict.matches]
-    anew = decide(matches, [Reason(r) for r in verdict.reasons if r in set(Reason)], verdict.coverage)
-    return without_evidence(anew) if Ground.EVIDENCE_UNSEALED in verdict.reasons else anew
+    return weighed_again(verdict, matches)
 
 
 def _milliseconds(begin: datetime, end: datetime) -> int:

@@ -23,7 +23,7 @@ MAX_TEXT = 2000
 """Characters of a note or a source."""
 
 _OWN = Standing()
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """No database stores the character 0 or half a surrogate pair; the latter is what other bytes than text become."""
 
@@ -65,6 +65,8 @@ class BankPolicy:
     """The most that an entry does whose sources do not agree."""
     on_unconfirmed: OnMatch = OnMatch.HOLD
     """The most that an entry does that nobody has confirmed."""
+    ratio: float = 1.0
+    """The part of all look-ups by programs written for HMA that ask this bank; nothing else looks at it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,18 +130,25 @@ class BankSize:
     withdrawn: int
 
 
+def is_bank_name(untrusted_name: str) -> bool:
+    """Tell whether a bank could be called so."""
+    return _NAME.fullmatch(untrusted_name) is not None
+
+
 def checked_policy(policy: BankPolicy) -> BankPolicy:
     """Return the policy as it will be stored, or say in one line what is wrong with it."""
-    if not _NAME.fullmatch(policy.name):
+    if not is_bank_name(policy.name):
         raise Refused(
             "bank_name_invalid",
-            f"A bank's name is 1 to 255 letters, digits, '_', '-' or '.', starting with a letter or digit; "
+            f"A bank's name is 1 to 255 letters, digits, '_', '-' or '.', the last two not at its beginning; "
             f"{policy.name[:40]!r} is not.",
         )
     if not 0 <= policy.max_distance <= MAX_DISTANCE:
         raise Refused("bank_distance_invalid", f"max_distance is 0 to {MAX_DISTANCE}, not {policy.max_distance}.")
     if not 0 <= policy.quality_floor <= 100:
         raise Refused("bank_quality_invalid", f"quality_floor is 0 to 100, not {policy.quality_floor}.")
+    if not 0 < policy.ratio <= 1:
+        raise Refused("bank_ratio_invalid", "ratio is above 0 and at most 1; a bank that is not asked is disabled.")
     if OnMatch.BLOCK in (policy.on_disputed, policy.on_unconfirmed):
         raise Refused(
             "bank_effect_invalid", "on_disputed and on_unconfirmed are hold or log: what is in doubt never blocks."

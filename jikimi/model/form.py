@@ -51,8 +51,8 @@ class Field:
 
 
 def setting(help_: str, *, default: Any = dataclasses.MISSING, secret: bool = False) -> Any:
-    """Describe one field of a `Config`."""
-    return dataclasses.field(default=default, metadata={"help": help_, "secret": secret}, kw_only=True)
+    """Describe one field of a `Config`. What is secret is not in its `repr`, which may end up in a log."""
+    return dataclasses.field(default=default, repr=not secret, metadata={"help": help_, "secret": secret}, kw_only=True)
 
 
 def fields_of(config: type) -> tuple[Field, ...]:

@@ -16,6 +16,7 @@ ActionId = NewType("ActionId", str)
 AppealId = NewType("AppealId", str)
 ReportId = NewType("ReportId", str)
 NoteId = NewType("NoteId", str)
+ShareId = NewType("ShareId", str)
 
 ENTROPY_BYTES = 10
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -28,10 +28,15 @@ class Patience:
 ENFORCE = "enforce"
 """Kind of the jobs that tell the platform what to do."""
 
+SHARE = "share"
+"""Kind of the jobs that give back to an exchange."""
+
 _USUAL = Patience(first=timedelta(seconds=15), factor=4, longest=timedelta(hours=1), tries=MAX_TRIES)
 _BY_KIND = {
     # 5 s, 10 s, … up to an hour after the eleventh try, then hourly: three days in all.
     ENFORCE: Patience(first=timedelta(seconds=5), factor=2, longest=timedelta(hours=1), tries=84, jitter=0.1),
+    # A minute, doubled up to six hours: four days in all.
+    SHARE: Patience(first=timedelta(minutes=1), factor=2, longest=timedelta(hours=6), tries=24, jitter=0.1),
 }
 _MOST_GROWTH = 16
 """Exponents above this say nothing: every pause is the longest long before."""

@@ -39,10 +39,11 @@ class GoodLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadLine:
-    """A line that could not be used, and why."""
+    """A line that could not be used, and why. `problem` may quote it; `code` never does."""
 
     number: int
     problem: str
+    code: str
 
 
 ListLine = GoodLine | BadLine
@@ -79,7 +80,7 @@ def _guarded(number: int, text: str, read: _Reader, type_: str) -> Sequence[List
             raise Refused("line_too_long", f"The line has more than {MAX_LINE} characters.")
         return [GoodLine(number=number, entry=entry) for entry in read(text, type_)]
     except Refused as error:
-        return [BadLine(number=number, problem=error.message)]
+        return [BadLine(number=number, problem=error.message, code=error.code)]
 
 
 def _plain_signals(text: str, type_: str) -> list[NewEntry]:
@@ -127,7 +128,7 @@ def _read_csv(lines: Iterable[tuple[int, str]], type_: str) -> Iterator[ListLine
         try:
             cells = [cell.strip() for cell in next(csv.reader([text], strict=True))]
         except csv.Error:
-            yield BadLine(number=number, problem="The line is not CSV.")
+            yield BadLine(number=number, problem="The line is not CSV.", code="line_not_csv")
             continue
         if header is None:
             names = [cell.lower() for cell in cells]

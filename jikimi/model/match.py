@@ -42,6 +42,8 @@ class Ground(StrEnum):
     """A blocking bank only holds at present, because one of its entries matched suspiciously often."""
     EVIDENCE_UNSEALED = "evidence_unsealed"
     """The verdict stands, but the bytes could not be sealed: keep your own copy. The next same upload is sealed."""
+    FOUND_LATER = "found_later"
+    """The upload was answered before; an entry that came later knows its signals. Its bytes are not here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +163,30 @@ def decide(matches: Sequence[Match], faults: Sequence[Reason], coverage: Coverag
     )
 
 
+_REMARKS = (Ground.EVIDENCE_UNSEALED, Ground.FOUND_LATER)
+"""Grounds that say something about the bytes; weighing the matches again leaves them as they are."""
+
+
+def acting(matches: Sequence[Match]) -> tuple[Match, ...]:
+    """The matches that count, nearest first: none that an allow bank strikes out, and none with a canary."""
+    counting = [match for match in _standing(matches) if match.category is not Category.CANARY]
+    return tuple(sorted(counting, key=lambda match: (_closeness(match), match.entry_id)))
+
+
 def without_evidence(verdict: Verdict) -> Verdict:
     """The same verdict, and it says that the bytes could not be sealed."""
     return replace(verdict, reasons=tuple(dict.fromkeys((*verdict.reasons, Ground.EVIDENCE_UNSEALED))))
+
+
+def found_later(verdict: Verdict) -> Verdict:
+    """The same verdict, and it says that it came after the upload had been answered."""
+    return replace(verdict, reasons=tuple(dict.fromkeys((*verdict.reasons, Ground.FOUND_LATER))))
+
+
+def weighed_again(verdict: Verdict, matches: Sequence[Match]) -> Verdict:
+    """The verdict for matches that have changed since; its faults and what it says of the bytes stay."""
+    anew = decide(matches, [Reason(one) for one in verdict.reasons if one in set(Reason)], verdict.coverage)
+    return replace(anew, reasons=(*anew.reasons, *(one for one in _REMARKS if one in verdict.reasons)))
 
 
 def strongest_by_bank(matches: Sequence[Match]) -> tuple[Match, ...]:

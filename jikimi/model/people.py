@@ -39,6 +39,8 @@ class Scope(StrEnum):
     """Read banks, cases, scans and metrics."""
     REPORT = "report"
     """Open cases, hand in reports and appeals, give receipts for actions."""
+    PEER = "peer"
+    """Read the banks that `jikimi peer allow` names, and say what one thinks of their entries."""
 
 
 class Permission(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 from jikimi.model.bank import Bank
 from jikimi.model.exchange import Exchange, Feedback, NewExchange, Page, SourceRecord
@@ -40,8 +40,12 @@ class Web(Protocol):
         body: bytes = b"",
         again: bool = True,
         most: int = 0,
+        into: BinaryIO | None = None,
     ) -> Got:
-        """Send a request. `again`: it may be repeated; `most`: bytes of an answer, 0 for the usual bound."""
+        """Send a request. `again`: it may be repeated; `most`: bytes of an answer, 0 for the usual bound.
+
+        `into`: an empty file that the body of a 200 is written to as it comes; then no body is held or returned.
+        """
         ...
 
 
@@ -61,7 +65,9 @@ class Opined:
 class Connector(Protocol):
     """The way to one programme. Its class is a plug-in (entry-point group `jikimi.exchanges.v1`).
 
-    Made from a `Config` (see `model.form`) and a `Web` that reaches the hosts of that `Config` only.
+    Made from a `Config` (see `model.form`) and a `Web` that reaches the hosts of that `Config` only. Its package brings
+    a simulator along (group `jikimi.simulators.v1`, the same name; see `testing.conformance.Simulator`), so that
+    `jikimi plug check NAME` can try it without the outside.
     """
 
     Config: ClassVar[type]

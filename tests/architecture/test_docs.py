@@ -10,6 +10,7 @@ import pytest
 
 from jikimi.model.bank import Category, OnMatch
 from jikimi.model.case import CaseState
+from jikimi.model.exchange import Feedback, Opinion, Trust
 from jikimi.model.match import Disposition
 from jikimi.model.media import Reason
 from jikimi.model.people import Role, Scope
@@ -45,7 +46,10 @@ def test_the_words_of_the_field_are_explained_once(word: str) -> None:
     assert WORDS.count(f"| **{word}** |") == 1
 
 
-@pytest.mark.parametrize("values", [Disposition, Category, OnMatch, CaseState, Scope, Variant, Role, Proof])
+@pytest.mark.parametrize(
+    "values",
+    [Disposition, Category, OnMatch, CaseState, Scope, Variant, Role, Proof, Opinion, Trust, Feedback],
+)
 def test_closed_sets_are_listed_in_the_words(values: type[StrEnum]) -> None:
     assert [one for one in values if f"`{one}`" not in WORDS] == []
 

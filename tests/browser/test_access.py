@@ -60,6 +60,7 @@ def test_axe_finds_nothing(busy: Busy, chromium: Browser, language: str, scheme:
             f"cases/{busy.proposed}",
             "deliveries",
             f"deliveries/{action.id}",
+            "shares",
             "entries/1",
         ],
         staff.administrator: ["people"],

@@ -42,8 +42,18 @@ def test_metrics_count_what_was_answered(server: Server) -> None:
     assert grown("jikimi_reasons_total", "empty", "scan") == 1
     assert grown("jikimi_reasons_total", "unsupported", "scan") == 1
     assert after["jikimi_index_entries", "pdq"] >= 1
-    for event in ("canary_missed", "bank_flooded", "index_snapshot_damaged", "task_failed"):
+    events = (
+        "canary_missed",
+        "bank_flooded",
+        "index_snapshot_damaged",
+        "task_failed",
+        "look_back_found",
+        "look_back_cut",
+    )
+    for event in events:
         assert (f"jikimi_{event}_total",) in after
+    assert after["jikimi_look_back_behind",] >= 0
+    assert after["jikimi_kept_uploads",] >= 0
     assert after["jikimi_jobs", "dead"] == 0
 
 

@@ -73,7 +73,7 @@ def test_a_known_picture_is_blocked_however_it_was_altered(world: World) -> None
     assert not verify_audit(kit).mistake
 
 
-def test_a_clear_upload_is_counted_and_nothing_else_of_it_is_kept(world: World) -> None:
+def test_a_clear_upload_is_counted_and_leaves_no_record(world: World) -> None:
     kit = world.kit
     make_bank(kit, "known", KNOWN)
     before = len(audit_of(kit))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from tests.fuzz.feeds import Feeds
 from tests.fuzz.lists import Lists
 from tests.fuzz.pictures import Pictures
 
@@ -30,10 +31,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))
-    parser.add_argument("--only", choices=[Pictures.name, Lists.name])
+    parser.add_argument("--only", choices=[Pictures.name, Lists.name, Feeds.name])
     parser.add_argument("--folder", type=Path, default=Path(), help="where an input that did harm is kept")
     options = parser.parse_args()
-    targets: list[type[Target]] = [kind for kind in (Lists, Pictures) if options.only in (None, kind.name)]
+    targets: list[type[Target]] = [kind for kind in (Lists, Feeds, Pictures) if options.only in (None, kind.name)]
     found = 0
     for kind in targets:
         found += _throw(kind(), options.seed, options.seconds / len(targets), options.folder)

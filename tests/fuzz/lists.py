@@ -46,14 +46,14 @@ class Lists:
                 if isinstance(line, BadLine):
                     continue
                 entry = line.entry
-                if not _is_sound(entry.signal) or len(entry.note) > MAX_TEXT:
+                if not is_sound(entry.signal) or len(entry.note) > MAX_TEXT:
                     return f"line {line.number} gave an unsound entry"
         for text in lines:
             try:
                 signal = parse_typed_signal(text)
             except Refused:
                 continue
-            if not _is_sound(signal):
+            if not is_sound(signal):
                 return f"{text!r} gave an unsound signal"
         return ""
 
@@ -61,6 +61,7 @@ class Lists:
         """Nothing is held."""
 
 
-def _is_sound(signal: Signal) -> bool:
+def is_sound(signal: Signal) -> bool:
+    """Whether a signal is what its type says."""
     has_length = len(signal.value) == SIGNAL_KINDS[signal.type].length
     return has_length and (signal.quality is None or 0 <= signal.quality <= 100)

@@ -49,6 +49,12 @@ entries = table(
     Column("sequence", BIG, nullable=False, comment="number of the last change, from clocks.entries"),
     Index("uq_entries_signal", "bank_id", "type", "value", unique=True),
     Index("ix_entries_sequence", "sequence"),
+    Index(
+        "ix_entries_asleep_until",
+        "asleep_until",
+        sqlite_where=text("asleep_until IS NOT NULL"),
+        postgresql_where=text("asleep_until IS NOT NULL"),
+    ),
     # A number is never used twice: an index that still holds a deleted entry must not find another one in its place.
     sqlite_autoincrement=True,
 )

@@ -84,11 +84,12 @@ shares = table(
     Column("decision_id", Text, nullable=False, comment="the decision that it rests on"),
     Column("asked_by", Text, nullable=False),
     Column("approved_by", Text),
-    Column("state", Text, nullable=False, comment="proposed, waiting, sent, failed, refused"),
+    Column("state", Text, nullable=False, comment="proposed, waiting, sent, failed, refused, withdrawn"),
     Column("tries", Integer, nullable=False),
     Column("error", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("settled_at", UtcTime),
+    Index("ix_shares_case_id", "case_id"),
     Index("ix_shares_state_id", "state", "id"),
     Index("uq_shares_once", "exchange_id", "feedback", "record", "entry_id", "decision_id", unique=True),
 )
@@ -97,8 +98,18 @@ peers = table(
     "peers",
     Column("key_name", Text, ForeignKey("keys.name"), primary_key=True),
     Column("bank_id", Integer, ForeignKey("banks.id"), primary_key=True),
+    Column("with_lists", Integer, nullable=False, comment="1: what lists say too; 0: only what people added"),
     Column("allowed_by", Text, nullable=False),
     Column("allowed_at", UtcTime, nullable=False),
+)
+
+peer_feedback = table(
+    "peer_feedback",
+    Column("key_name", Text, ForeignKey("keys.name"), primary_key=True),
+    Column("entry_id", BIG, primary_key=True),
+    Column("feedback", Text, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Index("ix_peer_feedback_entry_id", "entry_id"),
 )
 
 kept_uploads = table(
@@ -109,7 +120,7 @@ kept_uploads = table(
     Column("content_id", Text, nullable=False),
     Column("account_id", Text, nullable=False),
     Column("url", Text, nullable=False),
-    Column("content", JsonText, nullable=False, comment="kind, size, width, height"),
+    Column("content", JsonText, nullable=False, comment="kind, size, width, height, faults"),
     Column("signals", BYTES, nullable=False, comment="packed"),
     Index("ix_kept_uploads_received_at", "received_at"),
     sqlite_autoincrement=True,

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jikimi.doors.api import actions, appeals, banks, docs, exchanges, health, records, reports, scan
+from jikimi.doors.api import actions, appeals, banks, docs, exchanges, health, peers, records, reports, scan
 from jikimi.doors.shared.errors import Problem, install
 from jikimi.ports import Kit
 
@@ -27,6 +27,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         404: "There is no such thing.",
         408: "The upload did not arrive completely.",
         409: "The name is taken.",
+        410: "It is not there any more.",
         413: "The file is too large.",
         422: "The request does not have the right form.",
         503: "Nothing could be checked or stored at the moment.",
@@ -41,7 +42,7 @@ def build_api(kit: Kit, problems: Callable[[], dict[str, str]], version: str) ->
     )
     install(app, kit.log)
     app.include_router(health.routes(kit, problems))
-    for part in (scan, banks, exchanges, records, reports, actions, appeals):
+    for part in (scan, banks, records, reports, actions, appeals, peers, exchanges):
         app.include_router(part.routes(kit))
     _describe_keys(app)
     docs.install(app)

@@ -200,7 +200,7 @@ def _add_banks(router: APIRouter, kit: Kit) -> None:
 
 
 def _add_entries(router: APIRouter, kit: Kit) -> None:
-    @router.get("/{name}/entries", summary="Read a bank's entries")
+    @router.get("/{name}/entries", summary="Read the entries of a bank that people added, and none of exchanges' lists")
     def entries(
         request: Request,
         name: Name,

@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse
 from jikimi.doors.shared.auth import authorised
 from jikimi.flows.enforce import outbox
 from jikimi.flows.exchange import vital_signs
+from jikimi.flows.kept import standing
 from jikimi.model.action import ActionState
 from jikimi.model.errors import JikimiError
 from jikimi.model.exchange import Health
@@ -28,6 +29,9 @@ EVENTS = (
     "evidence_unsealed",
     "action_dead",
     "exchange_failed",
+    "look_back_found",
+    "look_back_cut",
+    "signals_not_kept",
 )
 """What operators should hear of; each is a metric from the start, so that an alarm can be set on it."""
 
@@ -99,6 +103,7 @@ class _Collector(Collector):
         yield from self._jobs()
         yield from self._actions()
         yield from self._exchanges()
+        yield from self._look_back()
 
     def _jobs(self) -> Iterator[Metric]:
         jobs = GaugeMetricFamily("jikimi_jobs", "Jobs by state.", labels=["state"])
@@ -124,6 +129,16 @@ class _Collector(Collector):
             failures.add_metric([sign.name], sign.failures)
             overdue.add_metric([sign.name], int(sign.health is Health.OVERDUE))
         yield from (age, failures, overdue)
+
+    def _look_back(self) -> Iterator[Metric]:
+        if not self._kit.look_back:
+            return
+        try:
+            now = standing(self._kit)
+        except JikimiError:
+            return
+        yield GaugeMetricFamily("jikimi_kept_uploads", "Uploads whose signals are kept, about.", now.kept)
+        yield GaugeMetricFamily("jikimi_look_back_behind", "Changes of entries not looked back yet.", now.behind)
 
     def _actions(self) -> Iterator[Metric]:
         actions = GaugeMetricFamily("jikimi_actions", "Actions by state.", labels=["state"])

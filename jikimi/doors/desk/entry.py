@@ -23,7 +23,7 @@ def show(kit: Kit, request: Request, person: Person | None) -> Response:
         raise Refused("entry_unknown", "An entry is named by its number.")
     found = other_matches(kit, member(person), int(untrusted_number))
     lists = (("entry", found.of_entry), ("bank", found.of_bank))
-    return page(request, "entry.html", entry=found.entry, bank=found.bank, lists=lists)
+    return page(request, "entry.html", entry=found.entry, bank=found.bank, lists=lists, said=found.said)
 
 
 ROUTES = (Route(method="GET", path="/desk/entries/{entry_id}", rule=Permission.BANKS, handler=show),)

@@ -5,7 +5,20 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jikimi.doors.desk import assets, case, deliveries, entry, exchanges, me, overview, people, pictures, queue, signin
+from jikimi.doors.desk import (
+    assets,
+    case,
+    deliveries,
+    entry,
+    exchanges,
+    me,
+    overview,
+    people,
+    pictures,
+    queue,
+    shares,
+    signin,
+)
 from jikimi.doors.desk.page import go
 from jikimi.doors.desk.routing import Route, Rule
 from jikimi.model.people import Permission, Person
@@ -42,5 +55,6 @@ ROUTES: tuple[Route, ...] = (
     *entry.ROUTES,
     *overview.ROUTES,
     *deliveries.ROUTES,
+    *shares.ROUTES,
     *exchanges.ROUTES,
 )

@@ -14,6 +14,7 @@ from jikimi.model.exchange import Feedback, Health, Opinion, Trust
 from jikimi.model.exposure import Level
 from jikimi.model.match import Disposition
 from jikimi.model.people import Role
+from jikimi.model.share import ShareState
 from jikimi.model.signal import Variant
 
 WORDS: dict[type[StrEnum], dict[str, str]] = {
@@ -74,6 +75,20 @@ WORDS: dict[type[StrEnum], dict[str, str]] = {
         ActionState.REJECTED: N_("refused by the platform"),
         ActionState.DEAD: N_("given up"),
     },
+    Feedback: {
+        Feedback.SEEN: N_("Seen here"),
+        Feedback.TRUE_POSITIVE: N_("Right"),
+        Feedback.FALSE_POSITIVE: N_("Wrong"),
+        Feedback.NEW_SIGNAL: N_("New signal"),
+    },
+    ShareState: {
+        ShareState.PROPOSED: N_("Awaits second person"),
+        ShareState.WAITING: N_("waiting"),
+        ShareState.SENT: N_("given"),
+        ShareState.FAILED: N_("not taken"),
+        ShareState.REFUSED: N_("Declined"),
+        ShareState.WITHDRAWN: N_("taken back"),
+    },
     DecisionState: {
         DecisionState.PROPOSED: N_("Awaits second person"),
         DecisionState.FINAL: N_("Final"),
@@ -114,12 +129,6 @@ WORDS: dict[type[StrEnum], dict[str, str]] = {
         Health.FAILING: N_("the last pull failed"),
         Health.OVERDUE: N_("too old"),
         Health.DISABLED: N_("not pulled"),
-    },
-    Feedback: {
-        Feedback.SEEN: N_("that it was seen"),
-        Feedback.TRUE_POSITIVE: N_("that it is right"),
-        Feedback.FALSE_POSITIVE: N_("that it is wrong"),
-        Feedback.NEW_SIGNAL: N_("new signals, each with a second person"),
     },
     Opinion: {
         Opinion.POSITIVE: N_("undisputed"),
@@ -168,6 +177,15 @@ REFUSALS = {
     "note_missing": N_("Write a note that says why; the first person reads it."),
     "note_too_long": N_("The note is too long. Shorten it."),
     "second_person_same": N_("You made this decision. Somebody else has to agree to it."),
+    "share_settled": N_("This has been settled meanwhile. Look at the list again."),
+    "share_not_failed": N_("Only what was not taken can be tried again."),
+    "share_needs_decision": N_("Only what a person has confirmed is given. Decide the case first."),
+    "share_not_allowed": N_("This exchange is given no new signals. Its settings have to allow it."),
+    "share_other_harm": N_("This exchange is about another harm than the case. Choose another one."),
+    "nothing_to_share": N_(
+        "Nothing of this case can be proposed. It has to be in a bank of ours, not on that list, not proposed before."
+    ),
+    "exchange_unknown": N_("There is no such exchange."),
     "action_outdated": N_("The platform has been told something newer about this content. Sending this would undo it."),
     "action_in_flight": N_("Messages of this case are being sent just now. Try again in a minute."),
     "appeal_needs_other": N_("You took part in what is appealed against. Somebody else has to look."),
@@ -176,7 +194,6 @@ REFUSALS = {
     "undo_appealed": N_("There is an appeal against it. Decide the appeal instead."),
     "undo_irreversible": N_("An irreversible removal was ordered. It cannot be taken back."),
     "evidence_unknown": N_("Nothing is kept of this content, so there is no picture to show."),
-    "exchange_unknown": N_("There is no such exchange any more."),
     "exchange_exists": N_("There is an exchange of this name already. Choose another name."),
     "exchange_every_invalid": N_("An exchange is pulled every minute at most, and every 7 days at least."),
     "exchange_pulling": N_("It is being pulled just now, and no other pull will begin. Try again in a moment."),
@@ -211,6 +228,14 @@ EVENTS = {
     "action.confirmed": N_("Platform has done it"),
     "action.rejected": N_("Platform refused"),
     "action.dead": N_("Message given up"),
+    "share.ordered": N_("To be given back to an exchange"),
+    "share.proposed": N_("New signals proposed to an exchange"),
+    "share.approved": N_("Second person agreed to giving a signal"),
+    "share.refused": N_("Second person did not agree to giving a signal"),
+    "share.sent": N_("Given back to an exchange"),
+    "share.failed": N_("Exchange did not take it"),
+    "share.retried": N_("To be given back once more"),
+    "share.withdrawn": N_("Not given back after all"),
     "appeal.announced": N_("Platform told the outcome of the appeal"),
     "appeal.upheld": N_("Appeal: the decision stands"),
     "appeal.overturned": N_("Appeal: the decision was wrong"),

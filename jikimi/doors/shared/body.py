@@ -33,11 +33,15 @@ _FIELD_BYTES = 8 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """An upload: its file (none if it was too large), its size in bytes as far as known, the form's other fields."""
+    """An upload: its file (none if it was too large), its size in bytes as far as known, the form's other fields.
+
+    `field` is the form's name for the file.
+    """
 
     file: BinaryIO | None
     size: int
     fields: dict[str, str]
+    field: str = ""
 
 
 class _TooLargeError(Exception):
@@ -47,6 +51,11 @@ class _TooLargeError(Exception):
 async def receive_upload(request: Request, max_bytes: int) -> Received:
     """Receive one upload of at most `max_bytes`; `Refused` if the request is not one."""
     return await _receive(request, max_bytes, needs_file=True)
+
+
+async def receive_form(request: Request, max_bytes: int) -> Received:
+    """Receive a form that may bring a file."""
+    return await _receive(request, max_bytes, needs_file=False)
 
 
 async def receive_said(request: Request, max_bytes: int) -> Received:
@@ -122,13 +131,14 @@ async def _receive_form(request: Request, seen: _Counted, needs_file: bool) -> R
         form = await parser.parse()
     except (MultiPartException, KeyError, UnicodeDecodeError, AssertionError) as error:
         raise Refused("form_invalid", f"The form cannot be read: {str(error) or type(error).__name__}.") from error
-    files = [value for value in form.values() if isinstance(value, UploadFile)]
+    named = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+    files = [file for _, file in named]
     if len(files) != 1 and needs_file:
         raise Refused("file_missing", "Send exactly one file, as a form field named `file` or as the whole body.")
     fields = {name: value for name, value in form.items() if isinstance(value, str)}
     if not files:
         return Received(file=None, size=0, fields=fields)
-    return Received(file=files[0].file, size=files[0].size or 0, fields=fields)
+    return Received(file=files[0].file, size=files[0].size or 0, fields=fields, field=named[0][0])
 
 
 def _announced(request: Request) -> int:

@@ -34,6 +34,7 @@ _REFUSED = {
     "vault_locked": 409,
     "evidence_held": 409,
     "evidence_destroyed": 410,
+    "checkpoint_stale": 410,
     "idempotency_key_used": 422,
     "picture_undrawable": 422,
     "exposure_cap": 429,

@@ -19,6 +19,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import BytesIO
+from typing import BinaryIO
 from urllib.parse import urlencode, urljoin
 from urllib.request import getproxies_environment
 
@@ -90,6 +91,7 @@ class WebClient:
         body: bytes = b"",
         again: bool = True,
         most: int = 0,
+        into: BinaryIO | None = None,
     ) -> Got:
         """Send a request, and send it again while that may help; see `ports.exchanges.Web`."""
         target = self._allowed(_with_query(url, query or {}))
@@ -97,7 +99,7 @@ class WebClient:
         waited = 0.0
         for tries in range(1, RETRIES + 2):
             try:
-                return self._followed(request, most or MOST_BYTES)
+                return self._followed(request, most or MOST_BYTES, into)
             except _FailedError as failed:
                 pause = max(failed.retry_after, _FIRST_PAUSE * 2 ** (tries - 1) * (0.75 + self._chance() / 2))
                 if not (again and failed.may_pass) or tries > RETRIES or waited + pause > LONGEST_WAIT:
@@ -106,23 +108,25 @@ class WebClient:
             waited += pause
         raise AssertionError("the last try returns or raises")
 
-    def _followed(self, request: Request, most: int) -> Got:
+    def _followed(self, request: Request, most: int, into: BinaryIO | None) -> Got:
         """One try: the answer, or that of where it redirects to."""
         for _ in range(MAX_REDIRECTS + 1):
-            head, body = self._sent(request, most)
+            head, body = self._sent(request, most, into)
             where = head.headers.get("location", "")
             if head.status not in REDIRECTS or not where:
                 return Got(status=head.status, headers=head.headers, body=body)
             request = self._redirected(request, head.status, where)
         raise Refused("web_redirected", f"{request.url.host} redirects too often; check the address in the settings.")
 
-    def _sent(self, request: Request, most: int) -> tuple[Head, bytes]:
-        sink = BytesIO()
+    def _sent(self, request: Request, most: int, into: BinaryIO | None) -> tuple[Head, bytes]:
+        sink = BytesIO() if into is None else _emptied(into)
+        wanted = _is_read if into is None else _is_there
+        seconds = self._seconds * max(1, most / MOST_BYTES)
         host = request.url.host
         proxy = proxy_for(request.url, self._proxy, self._environment())
         connection = through(proxy, request.url, self._trust) if proxy else direct(request.url, self._trust)
         try:
-            head = send(connection, request, sink, wanted=_is_read, most=most, seconds=self._seconds)
+            head = send(connection, request, sink, wanted=wanted, most=most, seconds=seconds)
         except NoAnswerError as error:
             raise _FailedError(f"{host} gave no answer: {error.why}.", may_pass=error.may_pass) from None
         except TooLargeError:
@@ -132,7 +136,7 @@ class WebClient:
         if head.status in _AGAIN or head.status >= 500:
             after = seconds_of(head.headers.get("retry-after", ""), self._clock())
             raise _FailedError(f"{host} answered {head.status}.", may_pass=head.status in _AGAIN, retry_after=after)
-        return head, sink.getvalue()
+        return head, sink.getvalue() if into is None and isinstance(sink, BytesIO) else b""
 
     def _allowed(self, url: str) -> Url:
         """Parse an address and hold it against the hosts that are ours."""
@@ -194,6 +198,18 @@ def seconds_of(untrusted_header: str, now: datetime) -> int:
 def _is_read(status: int) -> bool:
     """Pages that say sorry are not worth their bytes."""
     return not (status in REDIRECTS or status in _AGAIN or status >= 500)
+
+
+def _is_there(status: int) -> bool:
+    """Into a file goes what was asked for, and nothing that is said instead."""
+    return status == 200
+
+
+def _emptied(file: BinaryIO) -> BinaryIO:
+    """A file without what a try before this one has left in it."""
+    file.seek(0)
+    file.truncate()
+    return file
 
 
 def _with_query(url: str, query: Mapping[str, str]) -> str:

@@ -107,6 +107,18 @@ def test_each_bank_has_its_own_reach() -> None:
     assert index.search(asked, {1: -1}) == [[]]
 
 
+@pytest.mark.parametrize("type_", ["pdq", "md5"])
+def test_entries_stay_with_their_bank_when_one_with_a_lower_number_gets_its_first(type_: str) -> None:
+    index = Index()
+    value = bytes(SIGNAL_KINDS[type_].length)
+    for id_, bank_id in enumerate([7, 3, 9, 3, 5, 7, 1]):
+        index.add(EntryBatch(type=type_, ids=array("q", [id_]), bank_ids=array("q", [bank_id]), values=value))
+    (hits,) = index.search([Signal(type=type_, value=value)], dict.fromkeys(range(10), 0))
+    assert [hit.bank_id for hit in hits] == [7, 3, 9, 3, 5, 7, 1]
+    (hits,) = index.search([Signal(type=type_, value=value)], {7: 0})
+    assert [hit.entry_id for hit in hits] == [0, 5]
+
+
 def test_exact_types_ignore_the_reach() -> None:
     index = Index()
     index.add(batch_of([("md5", 7, 1, exact_value("md5", 2)), ("md5", 8, 2, exact_value("md5", 3))]))

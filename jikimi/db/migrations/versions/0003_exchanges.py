@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("content_id", sa.Text(), nullable=False),
         sa.Column("account_id", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
-        sa.Column("content", JsonText(), nullable=False, comment="kind, size, width, height"),
+        sa.Column("content", JsonText(), nullable=False, comment="kind, size, width, height, faults"),
         sa.Column("signals", BYTES, nullable=False, comment="packed"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_kept_uploads")),
         sqlite_autoincrement=True,
@@ -90,6 +90,9 @@ def upgrade() -> None:
         "peers",
         sa.Column("key_name", sa.Text(), nullable=False),
         sa.Column("bank_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "with_lists", sa.Integer(), nullable=False, comment="1: what lists say too; 0: only what people added"
+        ),
         sa.Column("allowed_by", sa.Text(), nullable=False),
         sa.Column("allowed_at", UtcTime(), nullable=False),
         sa.ForeignKeyConstraint(["bank_id"], ["banks.id"], name=op.f("fk_peers_bank_id")),
@@ -97,6 +100,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key_name", "bank_id", name=op.f("pk_peers")),
         sqlite_strict=True,
     )
+    op.create_table(
+        "peer_feedback",
+        sa.Column("key_name", sa.Text(), nullable=False),
+        sa.Column("entry_id", BIG, nullable=False),
+        sa.Column("feedback", sa.Text(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(["key_name"], ["keys.name"], name=op.f("fk_peer_feedback_key_name")),
+        sa.PrimaryKeyConstraint("key_name", "entry_id", "feedback", name=op.f("pk_peer_feedback")),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_peer_feedback_entry_id", "peer_feedback", ["entry_id"], unique=False)
     op.create_table(
         "bank_content_entries",
         sa.Column("content_id", BIG, nullable=False),
@@ -117,7 +131,7 @@ def upgrade() -> None:
         sa.Column("decision_id", sa.Text(), nullable=False, comment="the decision that it rests on"),
         sa.Column("asked_by", sa.Text(), nullable=False),
         sa.Column("approved_by", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False, comment="proposed, waiting, sent, failed, refused"),
+        sa.Column("state", sa.Text(), nullable=False, comment="proposed, waiting, sent, failed, refused, withdrawn"),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("created_at", UtcTime(), nullable=False),
@@ -126,6 +140,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_shares")),
         sqlite_strict=True,
     )
+    op.create_index("ix_shares_case_id", "shares", ["case_id"], unique=False)
     op.create_index("ix_shares_state_id", "shares", ["state", "id"], unique=False)
     op.create_index(
         "uq_shares_once", "shares", ["exchange_id", "feedback", "record", "entry_id", "decision_id"], unique=True
@@ -186,5 +201,13 @@ def upgrade() -> None:
     )
     op.add_column(
         "matches", sa.Column("standing", JsonText(), nullable=True, comment="what the list said of the entry then")
+    )
+    op.create_index(
+        "ix_entries_asleep_until",
+        "entries",
+        ["asleep_until"],
+        unique=False,
+        sqlite_where=sa.text("asleep_until IS NOT NULL"),
+        postgresql_where=sa.text("asleep_until IS NOT NULL"),
     )
     op.execute("UPDATE entries SET by_hand = 'withdrawn' WHERE withdrawn_at IS NOT NULL")
