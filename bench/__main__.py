@@ -17,6 +17,7 @@ from bench import (
     peers_pdq,
     peers_search,
     peers_upload,
+    pull_list,
     scan_folder,
     startup,
 )
@@ -29,6 +30,7 @@ BENCHES = {
     "scan_folder": scan_folder.run,
     "load": load.run,
     "import_list": import_list.run,
+    "pull_list": pull_list.run,
     "lookup": lookup.run,
     "look_back": look_back.run,
     "index_life": index_life.run,

@@ -23,6 +23,7 @@ from jikimi.flows.exchange import vital_signs
 from jikimi.model.action import ActionState
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.exchange import NEED_ATTENTION, Health
+from jikimi.model.share import ShareState
 from jikimi.plugs.peer_key import PeerKeyFile
 from jikimi.ports import Kit
 from jikimi.vault.safe import KeySafe
@@ -124,6 +125,7 @@ def _peer_key(settings: Settings) -> Iterator[Finding]:
 def _records(kit: Kit) -> Iterator[Finding]:
     with kit.store.read() as tx:
         banks, jobs = tx.banks.all(), tx.jobs.counts()
+        refused = tx.shares.counts().get(ShareState.FAILED, 0)
     yield from _enforcement(kit)
     flooded = [bank.policy.name for bank in banks if bank.flooded_at]
     yield Finding(check="records", ok=True, finding=f"{len(banks)} banks, {jobs.get('waiting', 0)} jobs waiting")
@@ -133,6 +135,9 @@ def _records(kit: Kit) -> Iterator[Finding]:
     sizes = ", ".join(f"{count} {type_}" for type_, count in kit.index.sizes().items())
     yield Finding(check="index", ok=True, finding=f"{sizes}; change {kit.index.sequence}")
     yield from _exchanges(kit)
+    if refused:
+        finding = f"{refused} not taken by exchanges; `jikimi share list --state failed` shows them"
+        yield Finding(check="given back", ok=False, finding=finding)
     yield _evidence_key(kit)
     report = verify_audit(kit)
     yield Finding(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,13 +75,13 @@ def _installed(settings: Settings) -> Installed:
     return Installed(settings.plugs, lambda hosts: web_for(settings, hosts), lambda: datetime.now(UTC))
 
 
-def _loaded(group: str, name: str) -> Callable[..., Any]:
+def _loaded(group: str, name: str) -> Any:
     """Import what a package registers. Who names a plug-in here wants it to be run."""
     found = [point for point in entry_points(group=group) if point.name == name]
     if not found:
         raise Refused("plug_unknown", _advice(group, name))
     try:
-        return _ours_first(found).load()  # type: ignore[no-any-return]
+        return _ours_first(found).load()
     except Exception as error:  # another package's code may raise anything when it is imported
         raise Refused(
             "plug_broken", f"{name} cannot be imported: {type(error).__name__}; JIKIMI_DEBUG=1 says more.",

@@ -45,13 +45,15 @@ class JsonText(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         """Write."""
-        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return None if value is None else json_text(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """Read."""
         return None if value is None else json.loads(value)
 
 
+json_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""A JSON value as `JsonText` stores it. Made once: `json.dumps` makes an encoder for each call."""
 BIG = BigInteger().with_variant(Integer(), "sqlite")
 BYTES = LargeBinary()
 NUMBER = Float().with_variant(REAL(), "sqlite")

@@ -38,6 +38,8 @@ class ListedEntries:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._entries = SqlEntries(connection)
+        self.gone: list[Signal] = []
+        """What was erased through this object."""
 
     def hold(
         self, bank_id: int, signals: Mapping[Value, Signal], at: datetime
@@ -78,6 +80,7 @@ class ListedEntries:
             wanted = select(entries.c.id, entries.c.bank_id, entries.c.type, entries.c.value)
             rows = self._connection.execute(wanted.where(entries.c.id.in_(gone), entries.c.by_hand != "added")).all()
             ids = [row.id for row in rows]
+            self.gone += [Signal(type=row.type, value=bytes(row.value)) for row in rows]
             self._forget_in_scans({row.id: (row.type, bytes(row.value).hex()) for row in rows})
             self._connection.execute(delete(holdings).where(holdings.c.entry_id.in_(ids)))
             self._connection.execute(delete(entries).where(entries.c.id.in_(ids)))

@@ -14,16 +14,18 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from jikimi.db.columns import JsonText, UtcTime
+from jikimi.db.columns import UtcTime, json_text
 from jikimi.db.listed import ListedEntries, Value
 from jikimi.db.many import insert_many, some_of, take_numbers, update_many
 from jikimi.db.schema import entries, holdings, source_records
 from jikimi.model.exchange import Exchange, Opinion, SourceRecord, Trust
+from jikimi.model.signal import Signal
 from jikimi.ports.exchanges import Applied, Holding
 
 _SAID = ("opinion", "trust", "labels", "detail", "listed_at")
 _NEW = ("id", "exchange_id", "key", "generation", *_SAID, "changed_at", "withdrawn_at")
 _CHANGED = (*_SAID, "generation", "changed_at", "withdrawn_at", "id")
+_UTC = UtcTime()
 _ON = source_records.c.withdrawn_at.is_(None)
 
 
@@ -56,6 +58,11 @@ class SqlSourceRecords:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._entries = ListedEntries(connection)
+
+    @property
+    def gone(self) -> tuple[Signal, ...]:
+        """What was erased in this transaction."""
+        return tuple(self._entries.gone)
 
     def apply(
         self, exchange: Exchange, records: Sequence[SourceRecord], generation: int, at: datetime, *, forget: bool
@@ -246,11 +253,11 @@ class SqlSourceRecords:
 
     def _said(self, record: SourceRecord) -> tuple[Any, ...]:
         """The columns `_SAID`, as they are stored."""
-        labels, detail = _json(list(record.labels)), _json(dict(record.detail))
+        labels, detail = json_text(list(record.labels)), json_text(dict(record.detail))
         return (record.opinion.value, record.trust.value, labels, detail, self._time(record.listed_at))
 
     def _time(self, at: datetime | None) -> Any:
-        return UtcTime().process_bind_param(at, self._connection.dialect)
+        return _UTC.process_bind_param(at, self._connection.dialect)
 
 
 def _differs(known: _Known, record: SourceRecord) -> bool:
@@ -264,10 +271,4 @@ def _is_restated(known: _Known, record: SourceRecord) -> bool:
 
 def _plain(detail: Mapping[str, Any]) -> Any:
     """What is read back after it was stored: lists for tuples."""
-    return json.loads(_json(dict(detail))) if detail else {}
-
-
-def _json(value: object) -> str:
-    text = JsonText().process_bind_param(value, None)  # type: ignore[arg-type]
-    assert text is not None
-    return text
+    return json.loads(json_text(dict(detail))) if detail else {}

@@ -17,6 +17,7 @@ from typing import Any
 
 from jikimi.flows.bank import named as bank_named
 from jikimi.flows.index import drop_erased
+from jikimi.flows.kept import forget_signals, renew_recent
 from jikimi.model.bank import Bank, BankPolicy, Category, checked_policy
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.exchange import (
@@ -172,6 +173,7 @@ def remove_exchange(kit: Kit, actor: str, name: str, *, keep: bool) -> Removal:
             gone = tx.source_records.release(
                 exchange, kit.clock(), _RECORDS_A_TRANSACTION, keep=keep, forget=meant.forgets
             )
+            forget_signals(kit, tx, tx.source_records.gone)
             tx.exchanges.keep_turn(exchange, kit.clock() + LEASE)
             if not gone:
                 tx.exchanges.delete(exchange)
@@ -182,6 +184,7 @@ def remove_exchange(kit: Kit, actor: str, name: str, *, keep: bool) -> Removal:
                 break
     if meant.forgets:
         kit.store.scrub()
+        renew_recent(kit)
     drop_erased(kit)
     return meant
 

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from jikimi.flows.index import drop_stale, renew, uploads_in
-from jikimi.model.look_back import Standing, shelves, upload_at
+from jikimi.model.errors import Refused
+from jikimi.model.look_back import KeptUpload, Standing, shelves, upload_at
 from jikimi.model.signal import MOST_HITS, Hit, Signal, Variant
 from jikimi.ports import Kit, Tx
 
@@ -25,14 +26,23 @@ _MORE = 16
 def write_kept(kit: Kit) -> None:
     """Step 2: write down what has come since the last time; if that fails, it is written next time."""
     taken = kit.kept.take()
-    if not taken:
-        return
+    if taken and not _write(kit, taken):
+        for place, one in enumerate(taken):
+            if not _write(kit, [one], *taken[place + 1 :]):
+                kit.tally.note("signals_not_kept")
+
+
+def _write(kit: Kit, some: Sequence[KeptUpload], *rest: KeptUpload) -> bool:
+    """Write some down; false if a name among them cannot be stored. What fails otherwise waits, with the rest."""
     try:
         with kit.store.begin() as tx:
-            tx.kept.add(taken)
+            tx.kept.add(some)
+    except Refused:
+        return False
     except Exception:
-        kit.kept.give_back(taken)
+        kit.kept.give_back([*some, *rest])
         raise
+    return True
 
 
 def expire(kit: Kit) -> int:
@@ -44,8 +54,6 @@ def expire(kit: Kit) -> int:
     if before is None:
         with kit.store.begin() as tx:
             tx.kept.stop()
-    if forgotten:
-        kit.store.scrub()
     renew_recent(kit)
     return forgotten
 
@@ -60,8 +68,9 @@ def renew_recent(kit: Kit) -> None:
 def forget_signals(kit: Kit, tx: Tx, signals: Sequence[Signal]) -> int:
     """Step 5, in the caller's transaction: how many uploads held one of these signals.
 
-    Call `follow(kit, uploads_in(kit))` before the transaction, so that opening the index holds up no writer, and
-    `renew_recent(kit)` after it. Every other node drops its own files within a minute.
+    Call `follow(kit, uploads_in(kit))` before the transaction, so that reading holds up no writer; after it
+    `renew_recent(kit)`, and `kit.store.scrub()` as for whatever else was erased. Every other node drops its own files
+    within a minute.
     """
     if not signals or not tx.kept.size():
         return 0

@@ -38,7 +38,7 @@ LOOK_BACK = "look_back"
 _ENTRIES_A_TURN = 1000
 _UPLOADS_A_TURN = 2000
 _UPLOADS_A_READ = 200
-_FINDINGS_A_SLICE = 50
+_FINDINGS_A_SLICE = 20
 """Stored in one transaction: uploads that are held have to wait for it."""
 _MOST = MOST_HITS << 12
 """Values that are proposed for one entry, by day and quality, before looking back says that there may be more: at least
@@ -68,14 +68,14 @@ class Finding:
 
 def look_back(kit: Kit) -> int:
     """One turn; how many uploads were found."""
-    if not kit.look_back:
+    if not kit.look_back or _read_news(kit) is None:  # 1
         return 0
-    news = _read_news(kit)  # 1
-    turn = _take_turn(kit) if news else None  # 2
-    if news is None or turn is None:
+    turn = _take_turn(kit)  # 2
+    if turn is None:
         return 0
     try:
-        return _look(kit, news)
+        news = _read_news(kit)  # another node may have had its turn in between
+        return _look(kit, news) if news else 0
     finally:
         with kit.store.begin_beside() as tx:
             tx.jobs.finish(turn)

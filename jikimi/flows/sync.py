@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 
 from jikimi.flows.exchange import connector_of, named
 from jikimi.flows.index import drop_erased, follow, publish
+from jikimi.flows.kept import forget_signals, renew_recent
 from jikimi.model.bank import BankPolicy, NewEntry, check_entry
 from jikimi.model.errors import Broken, JikimiError, Refused, Unavailable
 from jikimi.model.exchange import (
@@ -109,6 +110,7 @@ def sync(
         publish(kit)
     if done.erased:
         kit.store.scrub()
+        renew_recent(kit)
     drop_erased(kit)
     follow(kit)
     return done
@@ -159,6 +161,7 @@ class _Pull:
                 applied = tx.source_records.withdraw_older(
                     self.exchange, self._generation, self._kit.clock(), _RECORDS_A_TRANSACTION, forget=self._forget
                 )
+                forget_signals(self._kit, tx, tx.source_records.gone)
                 self._advance(tx, self.exchange.checkpoint, unfinished=applied.withdrawn > 0)
             self.synced = replace(self.synced.with_applied(applied), was_whole=True)
             if not applied.withdrawn:
@@ -195,6 +198,7 @@ class _Pull:
             applied = tx.source_records.apply(
                 self.exchange, usable, self._generation, self._kit.clock(), forget=self._forget
             )
+            forget_signals(self._kit, tx, tx.source_records.gone)
             self._advance(tx, page.checkpoint, unfinished=self._is_whole)
         self.synced = replace(
             self.synced.with_applied(applied).with_faults(faults), records=self.synced.records + len(page.records)

@@ -214,6 +214,11 @@ class Exchanges(Protocol):
 class SourceRecords(Protocol):
     """What programmes say, by exchange and key; entries of the bank follow it in the same transaction."""
 
+    @property
+    def gone(self) -> tuple[Signal, ...]:
+        """Signals erased in this transaction: whatever else holds one has to let it go before this ends."""
+        ...
+
     def apply(
         self, exchange: Exchange, records: Sequence[SourceRecord], generation: int, at: datetime, *, forget: bool
     ) -> Applied: ...

@@ -9,6 +9,7 @@ asked outside this machine. Every check begins with a new simulator, so that the
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -41,7 +42,7 @@ def check_connector(
 
     `many`: records of a long list; `only`: names of the checks to run, all without.
     """
-    subject = Subject(connector=connector, simulator=simulator, webs=webs, many=many)
+    subject = Subject(connector=connector, simulator=simulator, webs=functools.cache(webs), many=many)
     for check in _CHECKS:
         if not only or _name(check) in only:
             advice = _advice(check, subject)

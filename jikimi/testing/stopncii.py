@@ -18,7 +18,7 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -58,9 +58,12 @@ class StopNcii(ListServer):
         *,
         clock: Callable[[], float] = time.time,
         token_lasts: float = 60.0,
+        subscription: str = "subscription",
+        keys: Mapping[str, str] = KEYS,
         port: int = 0,
     ) -> None:
-        super().__init__({"Ocp-Apim-Subscription-Key": "subscription"}, port=port)
+        super().__init__({"Ocp-Apim-Subscription-Key": subscription}, port=port)
+        self._keys = keys
         self.submitted: list[dict[str, Any]] = []
         self.held: dict[str, Held] = {}
         """By value."""
@@ -112,7 +115,7 @@ class StopNcii(ListServer):
     def answer(self, asked: Asked) -> Reply:
         """Answer as the programme does; what stands before the last word of the path does not matter."""
         word = asked.path.rpartition("/")[2]
-        if asked.headers.get("x-functions-key") != KEYS.get(word):
+        if asked.headers.get("x-functions-key") != self._keys.get(word):
             return Reply(status=401)
         if word == "FetchHashes":
             return self._fetch(asked.query)

@@ -61,6 +61,8 @@ def test_what_failed_is_tried_again_and_what_is_not_allowed_is_not_proposed(jiki
     case_id, (first, _) = proposed(jikimi, "cli:somebody-else")
     with open_kit(jikimi.settings) as kit, kit.store.begin() as tx:
         tx.shares.update(replace(first, state=ShareState.FAILED))
+    findings = {one["check"]: one for one in jikimi("doctor", "--json", code=1).objects}
+    assert findings["given back"]["finding"].startswith("1 not taken by exchanges")
     assert jikimi("share", "retry", first.id, "--json").object["state"] == "waiting"
     # This command knows no kind of that name, so that nothing may leave by it.
     assert "[share_not_allowed]" in jikimi("share", "propose", case_id, "programme", code=2).err

@@ -189,7 +189,7 @@ def test_thousands_of_records_are_applied_and_said_again(lists: Lists) -> None:
 def test_what_an_earlier_whole_pull_said_is_withdrawn_in_slices(lists: Lists) -> None:
     lists.apply(0, *(record(f"{number}", number) for number in range(700)), generation=1)
     lists.apply(0, record("3", 3), generation=2)
-    withdrawn = []
+    withdrawn: list[int] = []
     while not withdrawn or withdrawn[-1]:
         with lists.store.begin() as tx:
             done = tx.source_records.withdraw_older(lists.exchanges[0], 2, NOON, 300, forget=False)

@@ -32,6 +32,8 @@ _ROUTES: list[tuple[str, str, object, set[str]]] = [
     ("POST", "/v1/actions/none/receipt", {"status": "done"}, {"report"}),
     ("POST", "/v1/appeals", {"reference": "r", "case_id": "none"}, {"report"}),
     ("GET", "/v1/appeals/none", None, {"read", "report"}),
+    ("GET", "/v1/exchanges", None, {"read"}),
+    ("GET", "/v1/exchanges/none", None, {"read"}),
     ("GET", "/v1/peer/banks", None, {"peer"}),
     ("GET", "/v1/peer/banks/none/entries", None, {"peer"}),
     ("POST", "/v1/peer/banks/none/feedback", [], {"peer"}),

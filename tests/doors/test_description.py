@@ -45,7 +45,7 @@ def test_nothing_that_is_sent_makes_us_fail(secret_and_app: tuple[str, FastAPI],
     secret, app = secret_and_app
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
-    assert len(operations) == 29
+    assert len(operations) == 31
     for operation in operations:
         test = _test_of(operation, mode, secret)
         with warnings.catch_warnings():

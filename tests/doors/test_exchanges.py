@@ -54,7 +54,7 @@ def test_an_exchange_is_added_with_what_the_form_says(desk: Desk) -> None:
     add(desk)
     view = show_exchange(desk.kit, "feed")
     assert view.exchange.settings == {"name": "feed", "pace": 7}
-    assert (view.exchange.bank, view.exchange.shares, view.secrets) == ("fed", {Feedback.SEEN}, ("token",))
+    assert (view.exchange.bank, sorted(view.exchange.shares), view.secrets) == ("fed", [Feedback.SEEN], ("token",))
     connector_of(desk.kit, view.exchange)
     assert PROGRAMMES["feed"].configs[-1].token == TOKEN
     listed = knock(desk, desk.staff.lead, "GET", "/desk/exchanges").data.decode()

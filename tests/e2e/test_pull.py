@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_a_pull_that_is_killed_loses_nothing_and_doubles_nothing(node: Node) -> 
     stored = 0
     for _ in range(3):
         with node.spawn("exchange", "sync", "feed") as process:
-            wait_for(lambda: len(held(node)) > stored or process.poll() is not None)
+            wait_for_more(node, process, stored)
             time.sleep(chance.uniform(0, 0.3))
             process.kill()
         values = held(node)
@@ -94,16 +95,16 @@ def test_of_two_processes_one_pulls_and_the_other_is_told_to_come_later(node: No
 
 
 def test_a_pull_that_is_asked_to_stop_gives_its_turn_back(node: Node) -> None:
-    add(node, last=50_000, pause=0.2)
+    add(node, last=15_000, pause=0.3)
     with node.spawn("exchange", "sync", "feed") as process:
         wait_for(lambda: bool(held(node)))
         process.terminate()
         assert process.wait(60) == 75
     shown = json.loads(node.run("exchange", "show", "feed", "--json"))
     assert (shown["state"], shown["failures"]) == ("waiting", 0)
-    node.run("exchange", "change", "feed", "--set", "pause=0", "--set", "last=50000")
+    node.run("exchange", "change", "feed", "--set", "pause=0", "--set", "last=15000")
     node.run("exchange", "sync", "feed")
-    assert len(held(node)) == 50_000
+    assert len(held(node)) == 15_000
 
 
 @pytest.mark.parametrize("zone", ["Asia/Seoul", "America/Los_Angeles"])
@@ -142,9 +143,12 @@ def test_a_list_that_cannot_be_pulled_is_told_of(tmp_path: Path) -> None:
         node.stop()
 
 
-def wait_for(condition: object, seconds: float = 60) -> None:
+def wait_for_more(node: Node, process: subprocess.Popen[str], stored: int) -> None:
+    wait_for(lambda: process.poll() is not None or len(held(node)) > stored)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
-    assert callable(condition)
     while not condition():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.05)

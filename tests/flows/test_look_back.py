@@ -14,12 +14,15 @@ from jikimi.config import Settings
 from jikimi.engine.pattern import alter, paint
 from jikimi.flows.account import tell_case, verify_audit
 from jikimi.flows.bank import add_entries, change_bank, entries_of_file, show_bank, withdraw_entry
+from jikimi.flows.exchange import remove_exchange
 from jikimi.flows.index import follow, publish, uploads_in
 from jikimi.flows.kept import expire, forget_signals, near, renew_recent, standing, write_kept
 from jikimi.flows.look_back import LOOK_BACK, look_back
 from jikimi.flows.scan import examine, scan
+from jikimi.flows.sync import sync
 from jikimi.model.bank import Category, NewEntry, OnMatch
 from jikimi.model.errors import Broken, Unavailable
+from jikimi.model.exchange import Page, SourceRecord, Trust
 from jikimi.model.ids import JobId
 from jikimi.model.job import Job
 from jikimi.model.look_back import shelves, upload_at
@@ -29,6 +32,7 @@ from jikimi.model.scan import Scan, Upload
 from jikimi.model.signal import MOST_HITS, Signal
 from jikimi.ports import Kit
 from tests.conftest import World, bridge, open_world
+from tests.flows.listing import listed_world
 from tests.flows.staff import hire
 from tests.flows.story import OPERATOR, audit_of, make_bank, tamper, upload
 from tests.flows.test_index_follow import another_node
@@ -267,8 +271,8 @@ def test_a_turn_that_ends_in_the_middle_loses_nothing_and_doubles_nothing(world:
 
     with pytest.raises(_KilledError):
         look_back(replace(kit, ids=ids))
-    assert len(scans_in(kit)) == 50
-    assert looked_back(kit) == 70
+    assert len(scans_in(kit)) == 60
+    assert looked_back(kit) == 60
     found = [scan.upload.content_id for scan in scans_in(kit)]
     assert sorted(found) == sorted(f"post/{number}" for number in range(120))
     assert not verify_audit(kit).mistake
@@ -459,6 +463,15 @@ def test_what_could_not_be_written_waits_and_a_full_buffer_says_so(world: World,
         assert [one.upload.content_id for one in tx.kept.some(range(10))] == ["post/1", "post/2"]
 
 
+def test_a_name_that_no_database_takes_keeps_no_other_upload_out(kit: Kit) -> None:
+    for name in ("post/1", "half a \ud800 pair", "post/2"):
+        upload(kit, COPY, name=name)
+    write_kept(kit)
+    with kit.store.read() as tx:
+        assert [one.upload.content_id for one in tx.kept.some(range(10))] == ["post/1", "post/2"]
+    assert kit.tally.totals().events["signals_not_kept"] == 1
+
+
 def test_what_waits_is_written_down_when_a_process_ends_in_order(settings: Settings) -> None:
     with open_world(settings) as world:
         make_bank(world.kit, "known")
@@ -491,3 +504,27 @@ def test_more_than_is_looked_at_is_never_cut_off_in_silence(world: World, kit: K
     assert (len(found), nothing, cut) == (40, [], 1)
     (found, _), cut = near(kit, signals, radii)
     assert (len({upload_at(hit.entry_id) for hit in found}), cut) == (40, 0)
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "removed"])
+def test_what_a_programme_forgets_is_taken_out_of_kept_uploads_in_the_same_moment(settings: Settings, how: str) -> None:
+    with listed_world(settings, "forgetting") as (world, programme):
+        kit = world.kit
+        upload(kit, KNOWN, name="post/1")
+        upload(kit, OTHER, name="post/2")
+        write_kept(kit)
+        publish(kit, uploads_in(kit))
+        (file,) = files_in(settings)
+        said = SourceRecord(key="a", signals=(pdq_of(kit, KNOWN),), trust=Trust.CONFIRMED)
+        programme.steps[""] = [Page(records=(said,), checkpoint="1")]
+        programme.steps["1"] = [Page(records=(SourceRecord(key="a", withdrawn=True),), checkpoint="2")]
+        sync(kit, "feed")
+        assert pdq_of(kit, KNOWN).value in file.read_bytes()
+        if how == "withdrawn":
+            sync(kit, "feed")
+        else:
+            remove_exchange(kit, OPERATOR, "feed", keep=False)
+        with kit.store.read() as tx:
+            known, other = tx.kept.some(range(1, 10))
+        assert (len(known.examination.seen), len(other.examination.seen)) == (0, 1)
+        assert not file.exists()

@@ -6,12 +6,9 @@ redirect is followed, and of the answer no more is read than is kept.
 
 from __future__ import annotations
 
-import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http.client import HTTPException
@@ -24,6 +21,7 @@ from jikimi.model.action import MAX_RECEIPT, Answer
 from jikimi.model.errors import Refused
 from jikimi.model.message import Message
 from jikimi.plugs.web.client import seconds_of
+from jikimi.plugs.web.wire import Deadline
 from jikimi.webhook import DELIVERY, EVENT, IDEMPOTENCY_KEY, SIGNATURE, sign
 
 
@@ -62,22 +60,20 @@ class Webhook:
     def _post(self, body: bytes, headers: dict[str, str], now: datetime) -> Answer:
         parts = urlsplit(self.url)
         connection = self._connection(parts.hostname or "", parts.port)
-        late = threading.Event()
-        watch = threading.Timer(self.seconds, _cut, (connection, late))
-        watch.daemon = True
+        deadline = Deadline(self.seconds)
         try:
             connection.connect()
-            watch.start()
+            deadline.watch(connection.sock)
             connection.request("POST", _path(self.url), body=body, headers=headers, preload_content=False)
             response = connection.getresponse()
             text = response.read(MAX_RECEIPT, decode_content=False).decode("utf-8", "replace").replace("\x00", "\ufffd")
         # The standard library's own errors are for answers that are not HTTP at all.
         except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
-            return Answer(status=0, error="timeout" if late.is_set() else _told(error))
+            return Answer(status=0, error="timeout" if deadline.is_over else _told(error))
         finally:
-            watch.cancel()
+            deadline.stop()
             connection.close()
-        if late.is_set():
+        if deadline.is_over:
             return Answer(status=0, error="timeout")
         where = response.headers.get("Location", "").replace("\x00", "")[:100]
         error_ = f"redirects to {where}" if 300 <= response.status < 400 else ""
@@ -88,15 +84,6 @@ class Webhook:
         if urlsplit(self.url).scheme == "https":
             return HTTPSConnection(host, port, timeout=self.seconds, ssl_context=self.trusted)
         return HTTPConnection(host, port, timeout=self.seconds)
-
-
-def _cut(connection: HTTPConnection, late: threading.Event) -> None:
-    """End a try that takes too long, whatever the other side is at."""
-    late.set()
-    if connection.sock is not None:
-        with suppress(OSError):
-            # The plain socket's own method: that of TLS would change what the sending thread is using.
-            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
 def _path(url: str) -> str:

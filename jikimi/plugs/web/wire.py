@@ -110,7 +110,7 @@ def send(
     seconds: float,
 ) -> Head:
     """Send a request and pour the body of its answer into `sink` if its status is `wanted`; closes the connection."""
-    deadline = _Deadline(seconds)
+    deadline = Deadline(seconds)
     try:
         head = _exchange(connection, request, sink, wanted, most, deadline)
     # The standard library's own errors are for answers that are not HTTP at all.
@@ -130,7 +130,7 @@ def _exchange(
     sink: BinaryIO,
     wanted: Callable[[int], bool],
     most: int,
-    deadline: _Deadline,
+    deadline: Deadline,
 ) -> Head:
     connection.connect()
     deadline.watch(connection.sock)
@@ -167,7 +167,7 @@ def _pour(response: urllib3.HTTPResponse, sink: BinaryIO, most: int) -> None:
         sink.write(piece)
 
 
-class _Deadline:
+class Deadline:
     """Ends what takes too long, whatever the other side is at: with a byte now and then no time-out is ever met."""
 
     def __init__(self, seconds: float) -> None:

@@ -6,6 +6,7 @@ import socket
 import stat
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -97,6 +98,27 @@ def answered(raw: bytes) -> Answer:
         answer = Webhook(url=url, keys=lambda: (OLD,), seconds=5, clock=lambda: NOW).perform(MESSAGE)
         thread.join()
     return answer
+
+
+def test_a_body_that_drips_ends_in_time_on_a_connection_that_is_not_kept() -> None:
+    def run() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+            for _ in range(200):
+                connection.sendall(b"x")
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=run)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        began = time.monotonic()
+        answer = Webhook(url=url, keys=lambda: (OLD,), seconds=0.4, clock=lambda: NOW).perform(MESSAGE)
+        thread.join()
+    assert (answer.status, answer.error) == (0, "timeout")
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class AsksElsewhere(TechAgainstTerrorism):
 
     def __init__(self, config: TatConfig, web: Web, now: datetime) -> None:
         super().__init__(config, web, now)
-        self._web = _Anywhere(config, web)  # type: ignore[assignment]
+        self._web = _Anywhere(config, web)
 
 
 class _Anywhere:
@@ -203,7 +203,7 @@ class Hoards(TechAgainstTerrorism):
         yield from list(super().pull(checkpoint))
 
 
-_BAD: tuple[tuple[type[Connector], str], ...] = (
+_BAD: tuple[tuple[Any, str], ...] = (
     (ShowsPassword, "The form has help and hides credentials"),
     (Loose, "The form has help and hides credentials"),
     (PromisesAnything, "What it gives, forgets and reads whole is said"),
