@@ -180,10 +180,7 @@ class ThreatExchange:
 
 def _descriptors_to_react(one: Opined) -> tuple[str, ...]:
     said = one.detail.get("descriptors")
-    some = (
-        tuple(id_of(each.get("id")) for each in said if isinstance(each, Mapping)) if isinstance(said, Sequence) else ()
-    )
-    ids = tuple(each for each in some if each)
+    ids = tuple(filter(None, map(id_of, said))) if isinstance(said, list | tuple) else ()
     if not ids:
         raise Refused(
             "exchange_record_unknown", f"{_WHO} can be told nothing about record {one.record}: it is not held."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from jikimi.model.errors import Refused
@@ -38,7 +39,7 @@ def page_of(updates: Sequence[object]) -> tuple[Page, int]:
             faults.append(record)
         else:
             records[record.key] = record
-        latest = max(latest, _changed(update))
+        latest = max(latest, _seconds(record.listed_at if isinstance(record, SourceRecord) else _changed(update)))
     return Page(records=tuple(records.values()), checkpoint="", faults=tuple(faults)), latest
 
 
@@ -91,7 +92,7 @@ def id_of(untrusted: object) -> str:
 
 def _judged(descriptors: Sequence[Mapping[str, Any]]) -> tuple[Opinion, Trust]:
     statuses = {str(one.get("status")) for one in descriptors}
-    reactions = {name for one in descriptors for name in _reactions(one)}
+    reactions = {name for one in descriptors if one.get("reactions") for name in _reactions(one)}
     is_bad, is_good = "MALICIOUS" in statuses or "HELPFUL" in reactions, "NON_MALICIOUS" in statuses
     trust = Trust.CONFIRMED if "HELPFUL" in reactions else Trust.UNCONFIRMED
     if is_good and not is_bad:
@@ -123,13 +124,13 @@ def _tags(untrusted: object) -> Iterator[str]:
 
 
 def _detail(kind: str, text: str, descriptors: Sequence[Mapping[str, Any]]) -> dict[str, Json]:
-    said: list[Json] = [
-        {"id": id_of(one.get("id")), "owner": _owner(one), "status": str(one.get("status", ""))[:40]}
-        for one in descriptors
-    ]
+    said: list[Json] = [str(one["id"]) for one in descriptors]
     return {"type": kind, "descriptors": said, **({"text": text[:_MOST_TEXT]} if text else {})}
 
 
-def _changed(update: object) -> int:
-    at = read_time(update.get("last_updated")) if isinstance(update, dict) else None
+def _changed(update: object) -> datetime | None:
+    return read_time(update.get("last_updated")) if isinstance(update, dict) else None
+
+
+def _seconds(at: datetime | None) -> int:
     return int(at.timestamp()) if at else 0

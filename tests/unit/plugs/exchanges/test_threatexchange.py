@@ -53,7 +53,7 @@ def test_an_update_becomes_a_record() -> None:
     assert [f"{one.type}:{one.text}" for one in record.signals] == [f"md5:{MD5}"]
     assert (record.key, record.labels) == ("9", ("owner:77", "photo"))
     assert record.listed_at == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
-    assert record.detail["descriptors"] == [{"id": "5", "owner": "77", "status": "MALICIOUS"}]
+    assert record.detail["descriptors"] == ["5"]
 
 
 @pytest.mark.parametrize(
