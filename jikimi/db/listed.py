@@ -18,6 +18,7 @@ from jikimi.db.entries import ERASED, SqlEntries
 from jikimi.db.kept import SqlKept
 from jikimi.db.many import insert_many, some_of, take_numbers
 from jikimi.db.schema import clocks, entries, holdings, matches, scans, source_records
+from jikimi.model.look_back import upload_at
 from jikimi.model.signal import SIGNAL_KINDS, EntryBatch, Signal
 
 _COLUMNS = ("id", "bank_id", "type", "value", "quality", "note", "added_at", "by_hand", "sequence")
@@ -161,7 +162,7 @@ class ListedEntries:
         """Take values out of what is kept of uploads to look back at. All of it is read: seconds, and not often."""
         kept = SqlKept(self._connection)
         holding = {
-            batch.ids[row]
+            upload_at(batch.ids[row])
             for batch in (kept.batches(_KEPT_A_FETCH) if kept.size() else ())
             for row in range(len(batch))
             if (batch.type, _value_at(batch, row)) in gone
