@@ -15,6 +15,7 @@ import pytest
 
 from jikimi.db.tx import SqlStore
 from jikimi.model.exchange import LEASE
+from tests.contract.test_lists import values_in
 from tests.e2e.node import Node
 from tests.e2e.programme import install, pdq
 
@@ -51,7 +52,7 @@ def held(node: Node) -> list[bytes]:
     with store.read() as tx:
         bank = tx.banks.get("fed")
         assert bank is not None
-        values = [entry.signal.value for entry in tx.entries.export(bank)]
+        values = values_in(tx, bank.id)
     store.close()
     return values
 
