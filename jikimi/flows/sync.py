@@ -104,10 +104,8 @@ def sync(
         raise
     finally:
         # 7. however it ended: what had to be erased is gone from files too
-        if pull.has_erased:
-            kit.store.scrub()
-            renew_recent(kit)
-            drop_erased(kit)
+        if pull.forgets:
+            _clean_files(kit, exchange)
     # 6. it went well
     done = pull.synced
     _settle(kit, exchange, done)
@@ -133,18 +131,13 @@ class _Pull:
         self._on_progress = on_progress
         self.exchange = exchange
         self.synced = Synced()
-        self._forget = False
+        self.forgets = False
         self._generation = exchange.generation
         self._is_whole = exchange.unfinished
 
-    @property
-    def has_erased(self) -> bool:
-        """Tell whether values may have gone that are in files still; a record holds more of them than its entries."""
-        return self._forget and bool(self.synced.changed or self.synced.withdrawn or self.synced.erased)
-
     def run(self) -> None:
         """Steps 2 to 4."""
-        self._forget = self._kit.connectors.get(self.exchange.kind).forgets
+        self.forgets = self._kit.connectors.get(self.exchange.kind).forgets
         connector = connector_of(self._kit, self.exchange)
         begin = self.exchange.checkpoint
         if not begin or (connector.is_whole and self.exchange.unfinished):
@@ -168,7 +161,7 @@ class _Pull:
         while True:
             with self._kit.store.begin() as tx:
                 applied = tx.source_records.withdraw_older(
-                    self.exchange, self._generation, self._kit.clock(), _RECORDS_A_TRANSACTION, forget=self._forget
+                    self.exchange, self._generation, self._kit.clock(), _RECORDS_A_TRANSACTION, forget=self.forgets
                 )
                 forget_signals(self._kit, tx, tx.source_records.gone)
                 self._advance(tx, self.exchange.checkpoint, unfinished=applied.withdrawn > 0)
@@ -205,7 +198,7 @@ class _Pull:
                 raise Refused("bank_unknown", f"The bank of {self.exchange.name} was deleted; remove the exchange too.")
             usable, faults = _usable(page, bank.policy)
             applied = tx.source_records.apply(
-                self.exchange, usable, self._generation, self._kit.clock(), forget=self._forget
+                self.exchange, usable, self._generation, self._kit.clock(), forget=self.forgets
             )
             forget_signals(self._kit, tx, tx.source_records.gone)
             self._advance(tx, page.checkpoint, unfinished=self._is_whole)
@@ -300,6 +293,16 @@ def _usable(page: Page, policy: BankPolicy) -> tuple[list[SourceRecord], tuple[s
                 kept.append(signal)
         usable.append(record if len(kept) == len(record.signals) else replace(record, signals=tuple(kept)))
     return usable, tuple(faults)
+
+
+def _clean_files(kit: Kit, exchange: Exchange) -> None:
+    """Step 7: no file holds what was erased by this pull, or by one before it that was killed just then."""
+    try:
+        kit.store.scrub()
+        renew_recent(kit)
+        drop_erased(kit)
+    except JikimiError as error:
+        kit.log.error("erased_values_still_in_files", exchange=exchange.name, code=error.code)
 
 
 def _settle(kit: Kit, exchange: Exchange, done: Synced) -> None:
