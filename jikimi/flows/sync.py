@@ -40,6 +40,8 @@ from jikimi.ports.exchanges import Applied, Connector
 
 _RECORDS_A_TRANSACTION = 5000
 """About a third of a second of the writers' turn."""
+_MOST_A_TRANSACTION = 2 * _RECORDS_A_TRANSACTION
+"""A larger page is stored in parts, so that uploads need not wait for it."""
 _SECONDS_A_TRANSACTION = 20.0
 """A slow list is stored as it comes."""
 _SIGN_OF_LIFE = LEASE / 4
@@ -193,7 +195,9 @@ class _Pull:
     def _take_all(self, connector: Connector, begin: str) -> None:
         """Step 3."""
         for page in _joined(self._ending(connector.pull(begin)), self._kit.clock):
-            self._take(page)
+            for part in _parts(page, before=begin):
+                self._take(part)
+            begin = page.checkpoint
 
     def _ending(self, pages: Iterable[Page]) -> Iterator[Page]:
         """The pages, as long as there is reason to believe that they come to an end."""
@@ -302,6 +306,14 @@ def _one_page(pages: list[Page]) -> Page:
         checkpoint=pages[-1].checkpoint,
         faults=tuple(fault for page in pages for fault in page.faults),
     )
+
+
+def _parts(page: Page, *, before: str) -> Iterator[Page]:
+    """A page in parts of a bearable size. Only with the last one have we come further than `before`."""
+    starts = range(0, len(page.records), _MOST_A_TRANSACTION)
+    for start in starts[:-1]:
+        yield Page(records=page.records[start : start + _MOST_A_TRANSACTION], checkpoint=before)
+    yield replace(page, records=page.records[starts[-1] :] if starts else ())
 
 
 def _usable(page: Page, policy: BankPolicy) -> tuple[list[SourceRecord], tuple[str, ...]]:

@@ -12,7 +12,7 @@ import pytest
 from jikimi.config import Settings
 from jikimi.flows.exchange import change_exchange, list_exchanges, remove_exchange, show_exchange
 from jikimi.flows.scan import look_up_signals
-from jikimi.flows.sync import due, sync
+from jikimi.flows.sync import Synced, due, sync
 from jikimi.model.errors import Refused, Unavailable
 from jikimi.model.exchange import LEASE, Page
 from tests.conftest import World
@@ -124,3 +124,18 @@ def test_without_its_key_a_secret_can_be_entered_again_and_the_rest_be_changed(f
     change_exchange(world.kit, "tester", "feed", secrets={"token": "second"}, settings={"pace": "7"}, enabled=True)
     sync(world.kit, "feed")
     assert (programme.configs[-1].token, programme.configs[-1].pace) == ("second", 7)
+
+
+def test_a_very_large_page_does_not_take_the_writers_turn_for_long(feed: Feed) -> None:
+    world, programme = feed
+    programme.steps = {
+        "": [page("1", record("a", 1)), page("2", *(record(str(number), number) for number in range(25_000)))]
+    }
+    stored: list[tuple[int, str]] = []
+
+    def look(synced: Synced) -> None:
+        stored.append((synced.records, show_exchange(world.kit, "feed").exchange.checkpoint))
+
+    sync(world.kit, "feed", on_progress=look)
+    assert stored == [(10_000, ""), (20_000, ""), (25_001, "2")]
+    assert list_exchanges(world.kit)[0].live == 25_001
