@@ -129,7 +129,7 @@ def change_exchange(
         NewExchange(
             name=name, kind=exchange.kind, bank=exchange.bank, settings=plain,
             every=exchange.every if every is None else every,
-            shares=_checked_shares(kit, exchange.kind, exchange.shares if shares is None else shares),
+            shares=exchange.shares if shares is None else _checked_shares(kit, exchange.kind, shares),
         )
     )  # fmt: skip
     # 2. stored together

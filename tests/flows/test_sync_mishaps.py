@@ -15,6 +15,7 @@ from jikimi.flows.scan import look_up_signals
 from jikimi.flows.sync import Synced, due, sync
 from jikimi.model.errors import Refused, Unavailable
 from jikimi.model.exchange import LEASE, Page
+from jikimi.plugs.exchanges.installed import Installed
 from tests.conftest import World
 from tests.flows.listing import PROGRAMMES, Programme, listed_world, page, record, signal
 
@@ -139,3 +140,13 @@ def test_a_very_large_page_does_not_take_the_writers_turn_for_long(feed: Feed) -
     sync(world.kit, "feed", on_progress=look)
     assert stored == [(10_000, ""), (20_000, ""), (25_001, "2")]
     assert list_exchanges(world.kit)[0].live == 25_001
+
+
+def test_an_exchange_whose_plug_in_is_gone_can_be_disabled(feed: Feed) -> None:
+    world, _ = feed
+    without = Installed((), lambda hosts: pytest.fail("nobody is asked"), world.clock, ())
+    kit = replace(world.kit, connectors=without)
+    with pytest.raises(Refused):
+        sync(kit, "feed")
+    assert not change_exchange(kit, "tester", "feed", enabled=False).enabled
+    assert due(kit) == ()
