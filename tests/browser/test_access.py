@@ -9,13 +9,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from jikimi.flows.exchange import add_exchange
 from jikimi.flows.review import decide, take
 from jikimi.model.action import Verb
+from jikimi.model.bank import BankPolicy, Category, OnMatch
 from jikimi.model.decision import Choice, Label
+from jikimi.model.exchange import NewExchange
 from jikimi.model.ids import CaseId
 from scripts.desk_world import known_picture, upload
 from tests.browser.conftest import signed_in
-from tests.doors.desk import Desk, open_desk
+from tests.doors.desk import MORNING, Desk, open_desk
+from tests.flows.listing import PROGRAMMES, Programme, connectors
 
 _RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
@@ -32,7 +36,11 @@ class Busy:
 
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Busy]:
-    with open_desk(tmp_path_factory.mktemp("access") / "data") as desk:
+    PROGRAMMES["feed"] = Programme()
+    data = tmp_path_factory.mktemp("access") / "data"
+    with open_desk(data, connectors=connectors(lambda: MORNING)) as desk:
+        new = NewExchange(name="feed", kind="listing", bank="known", settings={"name": "feed"})
+        add_exchange(desk.kit, "tester", new, BankPolicy(name="known", category=Category.OTHER, on_match=OnMatch.HOLD))
         cases = [
             upload(desk.kit, known_picture(bank, 0, is_altered=True), account=f"user-{bank}", name="a.jpg")
             for bank in range(4)
@@ -61,6 +69,9 @@ def test_axe_finds_nothing(busy: Busy, chromium: Browser, language: str, scheme:
             "deliveries",
             f"deliveries/{action.id}",
             "shares",
+            "exchanges",
+            "exchanges/new?kind=listing",
+            "exchanges/feed/change",
             "entries/1",
         ],
         staff.administrator: ["people"],
@@ -85,6 +96,8 @@ def test_320_pixels_are_enough(busy: Busy, chromium: Browser) -> None:
         (busy.desk.staff.reviewer, f"cases/{busy.taken}"),
         (busy.desk.staff.lead, "overview"),
         (busy.desk.staff.lead, f"cases/{busy.proposed}"),
+        (busy.desk.staff.lead, "exchanges"),
+        (busy.desk.staff.lead, "exchanges/feed/change"),
     ):
         with signed_in(chromium, busy.desk, person, width=320) as (page, _):
             page.goto(f"/desk/{path}")

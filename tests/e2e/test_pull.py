@@ -78,7 +78,9 @@ def test_a_pull_that_is_killed_loses_nothing_and_doubles_nothing(node: Node) -> 
         values = held(node)
         assert len(values) == len(set(values))
         stored = len(values)
-        assert node.spawn("exchange", "sync", "feed").wait(60) in (0, 75), "its turn is still taken, unless it was done"
+        with node.spawn("exchange", "sync", "feed") as other:
+            other.communicate(timeout=60)
+        assert other.returncode in (0, 75), "its turn is still taken, unless it was done"
         free_turn(node)
     node.run("exchange", "sync", "feed")
     assert sorted(held(node)) == sorted(pdq(number).value for number in range(1, 20_001))
@@ -142,6 +144,28 @@ def test_a_list_that_cannot_be_pulled_is_told_of(tmp_path: Path) -> None:
         assert "failing" in node.run("doctor", expect=1)
     finally:
         node.stop()
+
+
+def test_a_secret_is_read_and_never_an_argument_and_nothing_writes_it_out(tmp_path: Path) -> None:
+    node = make_node(tmp_path)
+    secret = tmp_path / "token"
+    secret.write_text("kept-from-everybody\n")
+    add(node, last=2000)
+    node.run("exchange", "change", "feed", "--secret", "token=kept-from-everybody", expect=2)
+    node.run("exchange", "change", "feed", "--secret", "token", expect=2)
+    node.run("exchange", "change", "feed", "--secret", f"token=@{secret}")
+    said = [
+        node.run("exchange", "show", "feed", "--json"),
+        node.run("exchange", "list"),
+        node.run("exchange", "sync", "feed", "--json"),
+    ]
+    assert json.loads(said[0])["secrets"] == ["token"]
+    assert "kept-from-everybody" not in "".join(said)
+    assert b"kept-from-everybody" not in (node.data / "jikimi.db").read_bytes()
+    node.run("exchange", "remove", "feed", expect=2)
+    removed = json.loads(node.run("exchange", "remove", "feed", "--yes", "--json"))
+    assert removed == {"exchange": "feed", "records": 2000, "entries": 2000, "kept": False}
+    assert held(node) == []
 
 
 def wait_for_more(node: Node, process: subprocess.Popen[str], stored: int) -> None:

@@ -10,12 +10,13 @@ import pytest
 
 from jikimi.config import Settings
 from jikimi.flows.exchange import list_exchanges, removal_of, remove_exchange, show_exchange
+from jikimi.flows.index import publish, renew
 from jikimi.flows.scan import look_up_signals
 from jikimi.flows.sync import sync
 from jikimi.model.errors import Broken, Refused, Unavailable
 from jikimi.model.exchange import LEASE, CheckpointStaleError, Health, Opinion, Trust
 from jikimi.model.match import Match
-from tests.conftest import World
+from tests.conftest import World, open_world
 from tests.flows.listing import Programme, gone, listed_world, page, record, signal
 
 Feed = tuple[World, Programme]
@@ -246,3 +247,22 @@ def test_what_is_kept_of_a_removed_exchange_was_sure(feed: Feed) -> None:
     remove_exchange(world.kit, "tester", "feed", keep=True)
     assert matched(world, 1, 2, 3, 4) == [1]
     assert matches_of(world, 1)[0].effect.value == "block"
+
+
+def test_what_is_forgotten_is_in_no_file_and_another_node_lets_go_of_it(settings: Settings) -> None:
+    with listed_world(settings, kind="forgetting") as (world, programme):
+        programme.steps = {"": [page("1", record("a", 1), record("b", 2))], "1": [page("2", gone("a"))]}
+        sync(world.kit, "feed")
+        publish(world.kit)
+        assert matched(world, 1, 2) == [1, 2]
+        with open_world(settings.model_copy(update={"data": settings.data.parent / "other"})) as other:
+            if settings.database_url:
+                publish(other.kit)
+                assert matched(other, 1, 2) == [1, 2]
+            assert sync(world.kit, "feed").erased == 1
+            renew(other.kit)
+            assert matched(world, 1, 2) == [2]
+            files = [file for file in settings.data.parent.rglob("*") if file.is_file()]
+            assert any(file.suffix == ".snapshot" for file in files)
+            for file in files:
+                assert signal(1).value not in file.read_bytes(), file
