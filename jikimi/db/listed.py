@@ -76,9 +76,7 @@ class ListedEntries:
 
         What a person withdrew goes as well: the value is not ours to keep, not even to keep it out.
         """
-        if self._connection.dialect.name == "sqlite":
-            # The usual `fast` leaves old content on pages that have become free.
-            self._connection.exec_driver_sql("PRAGMA secure_delete=on").close()
+        self.overwrite()
         erased, values = 0, set[Value]()
         for gone in some_of(self.unsaid(entry_ids)):
             wanted = select(entries.c.id, entries.c.bank_id, entries.c.type, entries.c.value)
@@ -95,6 +93,11 @@ class ListedEntries:
             self._forget_in_kept(values)
             self._note_erasure()
         return erased
+
+    def overwrite(self) -> None:
+        """From now on, overwrite what is deleted: SQLite's usual `fast` leaves it on pages that have become free."""
+        if self._connection.dialect.name == "sqlite":
+            self._connection.exec_driver_sql("PRAGMA secure_delete=on").close()
 
     def adopt(self, entry_ids: Collection[int]) -> None:
         """Make entries a person's own; peers that may not read lists hear of them now."""

@@ -71,6 +71,8 @@ class SqlSourceRecords:
 
         `forget`: what is withdrawn is deleted with its entry's value, unless something else says the entry.
         """
+        if forget:
+            self._entries.overwrite()
         single = {record.key: record for record in records}
         known = self._known(exchange, single)
         live = [record for record in single.values() if not record.withdrawn]
@@ -230,6 +232,7 @@ class SqlSourceRecords:
         return self._entries_of(ids)
 
     def _delete(self, ids: Sequence[int]) -> list[int]:
+        self._entries.overwrite()  # a record's detail may hold values that are no entries
         said = self._entries_of(ids)
         for some in some_of(ids):
             self._connection.execute(delete(holdings).where(holdings.c.record_id.in_(some)))

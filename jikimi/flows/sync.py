@@ -85,9 +85,9 @@ def sync(
     """Pull an exchange now. `Unavailable` (`exchange_busy`) if another process does; other errors are stored too."""
     # 1. our turn
     exchange = _lease(kit, name)
+    pull = _Pull(kit, exchange, on_progress)
     try:
         with _kept_alive(kit, exchange):
-            pull = _Pull(kit, exchange, on_progress)
             # 2. to 4. pages
             pull.run()
             # 5. what vanished
@@ -102,15 +102,18 @@ def sync(
         with kit.store.begin() as tx:
             tx.exchanges.keep_turn(exchange, kit.clock())
         raise
+    finally:
+        # 7. however it ended: what had to be erased is gone from files too
+        if pull.has_erased:
+            kit.store.scrub()
+            renew_recent(kit)
+            drop_erased(kit)
     # 6. it went well
     done = pull.synced
     _settle(kit, exchange, done)
     # 7. snapshots
     if done.added >= _PUBLISH_FROM:
         publish(kit)
-    if done.erased:
-        kit.store.scrub()
-        renew_recent(kit)
     drop_erased(kit)
     follow(kit)
     return done
@@ -130,12 +133,18 @@ class _Pull:
         self._on_progress = on_progress
         self.exchange = exchange
         self.synced = Synced()
-        self._forget = kit.connectors.get(exchange.kind).forgets
+        self._forget = False
         self._generation = exchange.generation
         self._is_whole = exchange.unfinished
 
+    @property
+    def has_erased(self) -> bool:
+        """Tell whether values may have gone that are in files still; a record holds more of them than its entries."""
+        return self._forget and bool(self.synced.changed or self.synced.withdrawn or self.synced.erased)
+
     def run(self) -> None:
         """Steps 2 to 4."""
+        self._forget = self._kit.connectors.get(self.exchange.kind).forgets
         connector = connector_of(self._kit, self.exchange)
         begin = self.exchange.checkpoint
         if not begin or (connector.is_whole and self.exchange.unfinished):

@@ -114,9 +114,42 @@ def test_nothing_of_what_a_person_takes_back_is_left(feed: Feed) -> None:
         assert tx.exchanges.counts()[exchange.id] == 1
 
 
+@pytest.mark.parametrize("feed", ["stopncii"], indirect=True)
+def test_nothing_is_left_of_what_is_only_kept(feed: Feed) -> None:
+    assert isinstance(feed.server, StopNcii)
+    values = [feed.server.put("VideoTMK", at=int(feed.world.clock().timestamp())) for _ in range(50)]
+    feed.sync()
+    is_in_files = feed.world.settings.database.startswith("sqlite")
+    assert all(bool(files_with(feed.world, value[:64])) is is_in_files for value in values)
+    for value in values[:25]:
+        feed.server.withdraw(value, at=int(feed.world.clock().timestamp()))
+    feed.sync()
+    assert [value for value in values[:25] if files_with(feed.world, value[:64])] == []
+
+
+@pytest.mark.parametrize("feed", ["stopncii"], indirect=True)
+def test_nothing_is_left_though_the_pull_fails_later(feed: Feed) -> None:
+    assert isinstance(feed.server, StopNcii)
+    feed.server.list(1)
+    feed.sync()
+    publish(feed.world.kit)
+    feed.server.take_back(1)
+    feed.world.clock.move(minutes=1)
+    feed.server.list(2)
+    feed.server.tear(pdq(2))
+    with pytest.raises(Unavailable):
+        feed.sync()
+    assert feed.effects(1) == [""]
+    assert files_with(feed.world, pdq(1)) == []
+
+
 def holding(world: World, number: int) -> list[str]:
     """The files of the data folder that hold a value, as bytes or as text; the database is one of them on SQLite."""
-    value = pdq(number)
+    return files_with(world, pdq(number))
+
+
+def files_with(world: World, value: str) -> list[str]:
+    """The same of any value in hex."""
     forms = (bytes.fromhex(value), value.encode(), value.upper().encode())
     files = [file for file in world.settings.data.rglob("*") if file.is_file()]
     return [file.name for file in files if any(form in file.read_bytes() for form in forms)]
