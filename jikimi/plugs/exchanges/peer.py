@@ -84,7 +84,7 @@ class _UnprovenError(Exception):
 
 
 class Peer:
-    """Pulls a bank of another jikimi."""
+    """A bank of another service that runs jikimi."""
 
     Config: ClassVar[type] = PeerConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset(TAKEN)
