@@ -29,6 +29,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """Bytes since the last that belonged to a body, or ended a request."""
     _goes_on = False
     _in_head = True
+    _unanswered = 0
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -54,6 +55,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is there."""
         self._in_head = False
+        self._unanswered += 1
         self._lift_deadline()
         super().on_headers_complete()
 
@@ -67,8 +69,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._goes_on = self._in_head = True
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """One of our answers is out."""
+        self._unanswered -= 1
+        super().on_response_complete()
+
     def _refuse(self) -> None:
-        if self._in_head and self._is_idle():
+        if self._in_head and not self._unanswered:
             self.transport.write(_TOO_LARGE)
         self.transport.close()
 
@@ -82,10 +89,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _end(self) -> None:
         self._deadline = None
-        if self._is_idle():
-            self.transport.close()
+        if self._unanswered:
+            self._set_deadline()  # the answer to the request before is still on its way
         else:
-            self._set_deadline()  # an answer to the request before is still on its way
-
-    def _is_idle(self) -> bool:
-        return not (self.cycle and not self.cycle.response_complete)
+            self.transport.close()
