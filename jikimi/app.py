@@ -221,12 +221,14 @@ class Service:
         from jikimi.doors.api.app import build_api
         from jikimi.doors.desk.app import beside, build_desk
         from jikimi.doors.protocols.hma.app import beside_hma, build_hma
+        from jikimi.doors.shared.heads import BoundedProtocol
 
         ours = beside(build_desk(kit), build_api(kit, self.problems, VERSION))
         hma = build_hma(kit, settings.hma, self.problems)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 beside_hma(hma, ours, port=settings.hma_port, prefix=settings.hma_prefix),
+                http=BoundedProtocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,

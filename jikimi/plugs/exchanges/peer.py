@@ -208,7 +208,7 @@ def _record(untrusted: object, origin: str, trust: Trust, place: int) -> SourceR
         )
     except Refused as error:
         return f"entry {key}: {error.code}"
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # the last: a date that UTC has no name for
         return f"entry {key}: not_readable"
 
 
@@ -251,7 +251,7 @@ def _is_text(untrusted: object, form: re.Pattern[str]) -> bool:
 
 
 def _quality(untrusted: object) -> int | None:
-    return untrusted if isinstance(untrusted, int) and 0 <= untrusted <= 100 else None
+    return untrusted if type(untrusted) is int and 0 <= untrusted <= 100 else None
 
 
 def _time(untrusted: object) -> datetime | None:
