@@ -58,7 +58,7 @@ class IwfConfig(Place):
 
 
 class Iwf:
-    """Reads one list."""
+    """Reads a list of the Internet Watch Foundation, from a file or an address."""
 
     Config: ClassVar[type] = IwfConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset()

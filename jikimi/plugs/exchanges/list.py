@@ -29,7 +29,7 @@ class ListConfig(Place):
 
 
 class List:
-    """Reads one list, in any form that `jikimi bank import` reads."""
+    """Reads a list of your own, from a file or an address: plain lines, CSV or NDJSON."""
 
     Config: ClassVar[type] = ListConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset()

@@ -47,7 +47,7 @@ class TatConfig:
 
 
 class TechAgainstTerrorism:
-    """Pulls the list."""
+    """Pulls the hash list of Tech Against Terrorism."""
 
     Config: ClassVar[type] = TatConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset()

@@ -82,7 +82,7 @@ class _Checkpoint:
 
 
 class ThreatExchange:
-    """Pulls from one privacy group, and reacts to what is in it."""
+    """Pulls from one privacy group of Meta's ThreatExchange, and reacts to what is in it."""
 
     Config: ClassVar[type] = ThreatExchangeConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset(Feedback)

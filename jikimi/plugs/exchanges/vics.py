@@ -52,7 +52,7 @@ class VicsConfig(Place):
 
 
 class Vics:
-    """Reads one file of media."""
+    """Reads a file of Project VIC or CAID (JSON), from this machine or an address."""
 
     Config: ClassVar[type] = VicsConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset()
