@@ -272,6 +272,10 @@ def _take(kit: Kit, name: str) -> Exchange:
 
 
 def _bank(kit: Kit, tx: Tx, actor: str, name: str, policy: BankPolicy | None) -> Bank:
+    if policy is None and tx.banks.get(name) is None:
+        raise Refused(
+            "bank_unknown", f"There is no bank {name[:80]!r}; to make it, say what it holds and what a match does."
+        )
     if policy is None or tx.banks.get(name) is not None:
         bank = bank_named(tx, name)
     else:

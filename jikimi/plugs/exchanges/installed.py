@@ -89,7 +89,10 @@ class Installed:
         if kind in enabled:
             return _loaded(enabled[kind])
         if any(point.name == kind for point in self._found):
-            raise Refused("exchange_kind_disabled", f"The kind {kind} is installed, but `plugs` does not name it.")
+            raise Refused(
+                "exchange_kind_disabled",
+                f"The kind {kind} is installed, but `plugs` does not name it; name it in jikimi.toml, and restart.",
+            )
         raise Refused(
             "exchange_kind_unknown", f"There is no kind {kind[:80]!r} of exchange; there are {', '.join(enabled)}."
         )

@@ -235,7 +235,10 @@ def _check_status(got: Got) -> None:
     if got.status == 410:
         raise CheckpointStaleError
     if got.status in (401, 403):
-        raise Refused("exchange_denied", f"The peer answers {got.status}: it does not accept our key any more.")
+        raise Refused(
+            "exchange_denied",
+            f"The peer answers {got.status}: it does not accept our key. Ask its operator for another.",
+        )
     if got.status == 404:
         raise Refused("peer_bank_unknown", "The peer shows us no such bank; ask its operator whether it still may.")
     if got.status != 200:
