@@ -12,7 +12,10 @@ from sqlalchemy.exc import IntegrityError
 from jikimi.db.schema import banks, exchange_secrets, exchanges, shares, source_records
 from jikimi.model.bank import Bank
 from jikimi.model.errors import Refused, Unavailable
-from jikimi.model.exchange import Exchange, Feedback, NewExchange, scope_of
+from jikimi.model.exchange import LEASE, Exchange, Feedback, NewExchange, scope_of
+
+_SKEW = LEASE
+"""Nodes' clocks may be so far apart; a time that lies further ahead is that of a clock that was wrong."""
 
 
 class SqlExchanges:
@@ -83,8 +86,11 @@ class SqlExchanges:
         self._connection.execute(update(exchanges).where(exchanges.c.id == exchange.id).values(next_at=at))
 
     def start_over(self, exchange: Exchange, at: datetime) -> None:
-        """Let the next pull, due now, begin at the beginning: its list is another one."""
-        again = {"checkpoint": "", "next_at": at}
+        """Let the next pull, due now, begin at the beginning: its list is another one, or was taken apart.
+
+        A pull at work is told by the generation; one that has stored nothing yet could not tell by the checkpoint.
+        """
+        again = {"checkpoint": "", "generation": exchanges.c.generation + 1, "next_at": at}
         self._connection.execute(update(exchanges).where(exchanges.c.id == exchange.id).values(again))
 
     def delete(self, exchange: Exchange) -> None:
@@ -151,7 +157,8 @@ class SqlExchanges:
 
     def due(self, now: datetime) -> tuple[Exchange, ...]:
         """Enabled exchanges whose time has come and that nobody pulls, the longest waiting first."""
-        waiting = or_(exchanges.c.next_at.is_(None), exchanges.c.next_at <= now)
+        clock_was_ahead = exchanges.c.last_try_at > now + _SKEW
+        waiting = or_(exchanges.c.next_at.is_(None), exchanges.c.next_at <= now, clock_was_ahead)
         due = _wanted().where(exchanges.c.enabled == 1, waiting, _is_free(now))
         return self._found(due.order_by(exchanges.c.next_at, exchanges.c.id))
 
@@ -170,7 +177,8 @@ def _wanted() -> Select[Any]:
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:
-    return or_(exchanges.c.lease == "", exchanges.c.lease_until.is_(None), exchanges.c.lease_until <= now)
+    until = exchanges.c.lease_until
+    return or_(exchanges.c.lease == "", until.is_(None), until <= now, until > now + LEASE + _SKEW)
 
 
 def _choices(

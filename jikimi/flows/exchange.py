@@ -256,7 +256,10 @@ def connector_of(kit: Kit, exchange: Exchange) -> Connector:
 
 
 def _take(kit: Kit, name: str) -> Exchange:
-    """Take an exchange's turn, so that no pull brings back what is being removed; none is begun any more."""
+    """Take an exchange's turn, so that no pull brings back what is being removed; none is begun any more.
+
+    If the removal comes to no end and somebody enables the exchange again, it is pulled whole.
+    """
     with kit.store.begin() as tx:
         exchange = named(tx, name)
         tx.exchanges.change(
@@ -264,6 +267,8 @@ def _take(kit: Kit, name: str) -> Exchange:
         )
         now = kit.clock()
         taken = tx.exchanges.lease(exchange, kit.ids("pull"), now, now + LEASE)
+        if taken is not None:
+            tx.exchanges.start_over(exchange, now)
     if taken is None:
         raise Refused(
             "exchange_pulling", f"{name} is being pulled; no other pull will begin, so try again in a moment."

@@ -4,7 +4,7 @@
     2  begin where the last pull has come to, or, when the list has to be pulled whole, at its beginning: such a pull
        has a number of its own, a generation
     3  pages are taken over as they come, some at a time: what they say and how far that is, in one transaction,
-       which fails if somebody else has moved on meanwhile
+       which fails if somebody else has moved on meanwhile; a list that only repeats itself is given up
     4  the programme does not know our checkpoint any more: once, from the beginning, in a new generation
     5  at the end of a whole pull, what it has not named is withdrawn, unless that would be most of the list
     6  the turn is given back, with when it went well or what went wrong, and when to try again
@@ -46,6 +46,10 @@ _SIGN_OF_LIFE = LEASE / 4
 _PUBLISH_FROM = 50_000
 """After a pull with this many new entries a snapshot is worth its writing."""
 _FAULTS_SHOWN = 20
+_ENDLESS = 5_000_000
+"""Records in a row, beyond three times those we have, that say nothing new: such a list leads round in a circle."""
+_LEAST_OF_A_PAGE = 100
+"""Pages with fewer records are counted as so many."""
 
 Progress = Callable[["Synced"], None]
 """Told after each transaction."""
@@ -104,10 +108,8 @@ def sync(
         raise
     finally:
         # 7. however it ended: what had to be erased is gone from files too
-        if pull.has_erased:
-            kit.store.scrub()
-            renew_recent(kit)
-            drop_erased(kit)
+        if pull.forgets:
+            _clean_files(kit, exchange)
     # 6. it went well
     done = pull.synced
     _settle(kit, exchange, done)
@@ -133,18 +135,14 @@ class _Pull:
         self._on_progress = on_progress
         self.exchange = exchange
         self.synced = Synced()
-        self._forget = False
+        self.forgets = False
+        self._idle, self._most_idle = 0, _ENDLESS
         self._generation = exchange.generation
         self._is_whole = exchange.unfinished
 
-    @property
-    def has_erased(self) -> bool:
-        """Tell whether values may have gone that are in files still; a record holds more of them than its entries."""
-        return self._forget and bool(self.synced.changed or self.synced.withdrawn or self.synced.erased)
-
     def run(self) -> None:
         """Steps 2 to 4."""
-        self._forget = self._kit.connectors.get(self.exchange.kind).forgets
+        self.forgets = self._kit.connectors.get(self.exchange.kind).forgets
         connector = connector_of(self._kit, self.exchange)
         begin = self.exchange.checkpoint
         if not begin or (connector.is_whole and self.exchange.unfinished):
@@ -168,7 +166,7 @@ class _Pull:
         while True:
             with self._kit.store.begin() as tx:
                 applied = tx.source_records.withdraw_older(
-                    self.exchange, self._generation, self._kit.clock(), _RECORDS_A_TRANSACTION, forget=self._forget
+                    self.exchange, self._generation, self._kit.clock(), _RECORDS_A_TRANSACTION, forget=self.forgets
                 )
                 forget_signals(self._kit, tx, tx.source_records.gone)
                 self._advance(tx, self.exchange.checkpoint, unfinished=applied.withdrawn > 0)
@@ -194,8 +192,25 @@ class _Pull:
 
     def _take_all(self, connector: Connector, begin: str) -> None:
         """Step 3."""
-        for page in _joined(connector.pull(begin), self._kit.clock):
+        for page in _joined(self._ending(connector.pull(begin)), self._kit.clock):
             self._take(page)
+
+    def _ending(self, pages: Iterable[Page]) -> Iterator[Page]:
+        """The pages, as long as there is reason to believe that they come to an end."""
+        for page in pages:
+            self._idle += max(len(page.records), _LEAST_OF_A_PAGE)
+            if self._idle > self._most_idle:
+                self._most_idle = _ENDLESS + 3 * self._held()
+            if self._idle > self._most_idle:
+                raise Unavailable(
+                    "exchange_endless",
+                    f"{self.exchange.name} goes on and on without saying anything new. Its programme errs; ask there.",
+                )
+            yield page
+
+    def _held(self) -> int:
+        with self._kit.store.read() as tx:
+            return tx.exchanges.counts().get(self.exchange.id, 0)
 
     def _take(self, page: Page) -> None:
         """Store a page with its checkpoint."""
@@ -205,10 +220,12 @@ class _Pull:
                 raise Refused("bank_unknown", f"The bank of {self.exchange.name} was deleted; remove the exchange too.")
             usable, faults = _usable(page, bank.policy)
             applied = tx.source_records.apply(
-                self.exchange, usable, self._generation, self._kit.clock(), forget=self._forget
+                self.exchange, usable, self._generation, self._kit.clock(), forget=self.forgets
             )
             forget_signals(self._kit, tx, tx.source_records.gone)
             self._advance(tx, page.checkpoint, unfinished=self._is_whole)
+        if applied.changed or applied.withdrawn:
+            self._idle = 0
         self.synced = replace(
             self.synced.with_applied(applied).with_faults(faults), records=self.synced.records + len(page.records)
         )
@@ -262,14 +279,15 @@ def _kept_alive(kit: Kit, exchange: Exchange) -> Iterator[None]:
 def _joined(pages: Iterable[Page], clock: Callable[[], datetime]) -> Iterator[Page]:
     """Pages put together until they are worth a transaction; what came before a mishap is not lost by it."""
     waiting: list[Page] = []
-    since = clock()
+    records, since = 0, clock()
     try:
         for page in pages:
             waiting.append(page)
+            records += len(page.records)
             is_late = clock() - since > timedelta(seconds=_SECONDS_A_TRANSACTION)
-            if is_late or sum(len(one.records) for one in waiting) >= _RECORDS_A_TRANSACTION:
+            if is_late or records >= _RECORDS_A_TRANSACTION:
                 yield _one_page(waiting)
-                waiting, since = [], clock()
+                waiting, records, since = [], 0, clock()
     except Exception:
         if waiting:
             yield _one_page(waiting)
@@ -300,6 +318,16 @@ def _usable(page: Page, policy: BankPolicy) -> tuple[list[SourceRecord], tuple[s
                 kept.append(signal)
         usable.append(record if len(kept) == len(record.signals) else replace(record, signals=tuple(kept)))
     return usable, tuple(faults)
+
+
+def _clean_files(kit: Kit, exchange: Exchange) -> None:
+    """Step 7: no file holds what was erased by this pull, or by one before it that was killed just then."""
+    try:
+        kit.store.scrub()
+        renew_recent(kit)
+        drop_erased(kit)
+    except JikimiError as error:
+        kit.log.error("erased_values_still_in_files", exchange=exchange.name, code=error.code)
 
 
 def _settle(kit: Kit, exchange: Exchange, done: Synced) -> None:

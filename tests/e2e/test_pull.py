@@ -15,8 +15,9 @@ import pytest
 
 from jikimi.db.tx import SqlStore
 from jikimi.model.exchange import LEASE
+from jikimi.testing.stopncii import StopNcii
 from tests.contract.test_lists import values_in
-from tests.e2e.node import Node
+from tests.e2e.node import Node, running
 from tests.e2e.programme import install, pdq
 
 ROOT = Path(__file__).parents[2]
@@ -166,6 +167,48 @@ def test_a_secret_is_read_and_never_an_argument_and_nothing_writes_it_out(tmp_pa
     removed = json.loads(node.run("exchange", "remove", "feed", "--yes", "--json"))
     assert removed == {"exchange": "feed", "records": 2000, "entries": 2000, "kept": False}
     assert held(node) == []
+
+
+def test_what_a_killed_pull_has_erased_leaves_the_files_with_the_next_one(tmp_path: Path) -> None:
+    node = make_node(tmp_path)
+    node.furnish(hold=[])
+    with StopNcii() as server, running(node):  # SQLite keeps its log while a service is there
+        first, second = server.fill(2)
+        add_stopncii(node, server, page_size=5000)
+        wait_for(lambda: node.get("/v1/exchanges").body[0]["state"] == "ok")
+        assert files_with(node, first)
+        now = int(time.time())
+        server.withdraw(first, at=now)
+        for _ in range(5000):  # a page that is worth a transaction, of what we never had; and one that never comes
+            server.put(at=now + 1, status="Withdrawn")
+        server.hangs(only=lambda asked: "nextPageToken" in asked.target)
+        with node.spawn("exchange", "sync", "feed") as process:
+            wait_for(lambda: bytes.fromhex(first) not in held(node))
+            process.kill()
+        server.is_well()
+        free_turn(node)
+        assert " 0 new or changed, 0 withdrawn" in node.run("exchange", "sync", "feed")
+        assert files_with(node, first) == []
+        assert held(node) == [bytes.fromhex(second)]
+
+
+def add_stopncii(node: Node, server: StopNcii, **settings: object) -> None:
+    parts = [f"--set={name}={value}" for name, value in {"address": server.url, **settings}.items()]
+    for key in ("subscription", "fetch"):
+        file = node.data.parent / key
+        file.write_text(key)
+        parts += ["--secret", f"{key}_key=@{file}"]
+    node.run(
+        "exchange", "add", "feed", "--kind", "stopncii", "--bank", "fed", "--category", "other", "--on-match", "hold",
+        *parts,
+    )  # fmt: skip
+
+
+def files_with(node: Node, value: str) -> list[str]:
+    """The files of the data folder that hold a value, as bytes or as text."""
+    forms = (bytes.fromhex(value), value.encode(), value.upper().encode())
+    files = [file for file in node.data.rglob("*") if file.is_file()]
+    return [file.name for file in files if any(form in file.read_bytes() for form in forms)]
 
 
 def wait_for_more(node: Node, process: subprocess.Popen[str], stored: int) -> None:
