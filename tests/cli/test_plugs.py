@@ -114,6 +114,8 @@ def test_what_is_not_installed_or_broken_is_said_in_one_line(jikimi: Run, site: 
     listed = jikimi("plug", "list", PYTHONPATH=str(broken), JIKIMI_PLUGS='["acme"]').stdout
     assert "ModuleNotFoundError" in listed, "and everything else is still listed"
     assert "ncmec" in listed
+    misspelt = jikimi("plug", "list", JIKIMI_PLUGS='["akme"]').stdout
+    assert "No installed package brings it" in misspelt
 
 
 def test_it_fills_a_bank(jikimi: Run, acme: Service, tmp_path: Path) -> None:
