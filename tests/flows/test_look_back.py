@@ -367,6 +367,19 @@ def test_only_the_window_is_looked_at_and_the_rest_is_forgotten(world: World, ki
     assert standing(kit).kept == 0
 
 
+def test_what_a_wrong_clock_dated_years_ahead_is_not_kept_for_years(world: World, kit: Kit) -> None:
+    upload(kit, COPY, name="now")
+    world.clock.move(days=6)
+    upload(kit, COPY, name="another node's clock")
+    world.clock.move(days=3000)
+    upload(kit, COPY, name="wrong clock")
+    write_kept(kit)
+    world.clock.move(days=-3006)
+    assert expire(kit) == 1
+    assert kept_in(kit) == 2
+    assert expire(kit) == 0
+
+
 def test_switched_off_nothing_is_kept_and_what_was_kept_goes(world: World, kit: Kit) -> None:
     upload(kit, COPY, name="before")
     write_kept(kit)
