@@ -91,7 +91,7 @@ def add(
     from jikimi.flows.exchange import add_exchange
 
     new = NewExchange(
-        name=name, kind=kind, bank=bank, settings=dict(_pairs(settings)), every=timedelta(minutes=minutes),
+        name=name, kind=kind, bank=bank, settings=dict(_pairs(settings)), every=_every(minutes),
         shares=frozenset(share or ()),
     )  # fmt: skip
     with kit_of(data) as kit:
@@ -117,7 +117,7 @@ def change(
     with kit_of(data) as kit:
         change_exchange(
             kit, actor(), name, settings=dict(_pairs(settings)), secrets=_secrets(secret), enabled=enabled,
-            every=None if minutes is None else timedelta(minutes=minutes),
+            every=None if minutes is None else _every(minutes),
             shares=() if share_nothing else share or None,
         )  # fmt: skip
         _show(kit, name, as_json)
@@ -283,6 +283,13 @@ def _policy(bank: str, category: Category | None, on_match: OnMatch | None) -> B
     if category is None or on_match is None:
         raise Refused("exchange_bank_invalid", "A new bank needs both --category and --on-match.")
     return BankPolicy(name=bank, category=category, on_match=on_match)
+
+
+def _every(minutes: float) -> timedelta:
+    try:
+        return timedelta(minutes=minutes)
+    except (ValueError, OverflowError) as error:
+        raise Refused("exchange_every_invalid", "An exchange is pulled every 1 minute to every 7 days.") from error
 
 
 def _pairs(settings: Sequence[str] | None) -> list[tuple[str, str]]:

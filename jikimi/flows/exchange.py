@@ -124,9 +124,9 @@ def change_exchange(
     """Change what is given and leave the rest; a setting given as None goes back to its default."""
     # 1. settings, secrets
     exchange = show_exchange(kit, name).exchange
-    held = secrets_of(kit, exchange)
-    wanted = {**exchange.settings, **held, **(settings or {}), **(secrets or {})}
-    plain, hidden = kit.connectors.checked(exchange.kind, wanted)
+    plain, sealed = exchange.settings, None
+    if settings or secrets:
+        plain, sealed = _changed(kit, exchange, settings or {}, secrets or {})
     changed = checked_exchange(
         NewExchange(
             name=name, kind=exchange.kind, bank=exchange.bank, settings=plain,
@@ -134,7 +134,6 @@ def change_exchange(
             shares=_checked_shares(kit, exchange.kind, exchange.shares if shares is None else shares),
         )
     )  # fmt: skip
-    sealed = None if hidden == held else _sealed(kit, hidden)
     # 2. stored together
     with kit.store.begin() as tx:
         exchange = named(tx, name)
@@ -254,6 +253,21 @@ def secrets_of(kit: Kit, exchange: Exchange) -> dict[str, str]:
 def connector_of(kit: Kit, exchange: Exchange) -> Connector:
     """The way to an exchange's programme."""
     return kit.connectors.connect(exchange.kind, {**exchange.settings, **secrets_of(kit, exchange)})
+
+
+def _changed(
+    kit: Kit, exchange: Exchange, settings: Mapping[str, object], secrets: Mapping[str, object]
+) -> tuple[Mapping[str, Any], bytes | None]:
+    """All settings with what is new, and all secrets sealed, if there are new ones."""
+    try:
+        held = secrets_of(kit, exchange)
+    except Refused:
+        # Those there were are lost with their key: whoever enters them again must be able to.
+        if not secrets:
+            raise
+        held = {}
+    plain, hidden = kit.connectors.checked(exchange.kind, {**exchange.settings, **held, **settings, **secrets})
+    return plain, None if hidden == held else _sealed(kit, hidden)
 
 
 def _take(kit: Kit, name: str) -> Exchange:

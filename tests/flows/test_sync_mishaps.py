@@ -13,7 +13,7 @@ from jikimi.config import Settings
 from jikimi.flows.exchange import change_exchange, list_exchanges, remove_exchange, show_exchange
 from jikimi.flows.scan import look_up_signals
 from jikimi.flows.sync import due, sync
-from jikimi.model.errors import Unavailable
+from jikimi.model.errors import Refused, Unavailable
 from jikimi.model.exchange import LEASE, Page
 from tests.conftest import World
 from tests.flows.listing import PROGRAMMES, Programme, listed_world, page, record, signal
@@ -110,3 +110,17 @@ def test_pages_without_records_are_given_up_as_well(feed: Feed) -> None:
     with pytest.raises(Unavailable) as endless:
         sync(world.kit, "feed")
     assert endless.value.code == "exchange_endless"
+
+
+def test_without_its_key_a_secret_can_be_entered_again_and_the_rest_be_changed(feed: Feed) -> None:
+    world, programme = feed
+    change_exchange(world.kit, "tester", "feed", secrets={"token": "first"})
+    (world.settings.data / "secrets.key").unlink()
+    with pytest.raises(Refused) as unreadable:
+        change_exchange(world.kit, "tester", "feed", settings={"pace": "7"})
+    assert unreadable.value.code == "secret_unreadable"
+    changed = change_exchange(world.kit, "tester", "feed", enabled=False, every=timedelta(hours=2))
+    assert (changed.enabled, changed.every) == (False, timedelta(hours=2))
+    change_exchange(world.kit, "tester", "feed", secrets={"token": "second"}, settings={"pace": "7"}, enabled=True)
+    sync(world.kit, "feed")
+    assert (programme.configs[-1].token, programme.configs[-1].pace) == ("second", 7)

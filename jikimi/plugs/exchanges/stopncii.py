@@ -22,7 +22,7 @@ from jikimi.model.errors import Refused
 from jikimi.model.exchange import CheckpointStaleError, Feedback, Page
 from jikimi.model.form import setting
 from jikimi.plugs.exchanges.answers import body_of, check_given, unreadable
-from jikimi.plugs.exchanges.stopncii_page import MATCHED, HashesPage, key_of, read_hashes, read_way_on
+from jikimi.plugs.exchanges.stopncii_page import MATCHED, MILLISECONDS, HashesPage, key_of, read_hashes, read_way_on
 from jikimi.ports.exchanges import Got, Opined, Web
 
 FIRST = 10
@@ -131,7 +131,7 @@ class StopNcii:
                 raise unreadable(_WHO, "it leads back to itself")
             # 4
             if not page.has_more and not is_torn:
-                at = replace(at, start=at.start if page.next_set is None else page.next_set, got=self._now)
+                at = replace(at, start=self._next_set(at, page), got=self._now)
             yield Page(records=page.records, checkpoint=at.text, faults=page.faults)
             if not page.has_more:
                 break
@@ -139,6 +139,12 @@ class StopNcii:
             known.add(token)
         if is_torn:
             raise unreadable(_WHO, "a single record of it is not JSON")
+
+    def _next_set(self, at: _At, page: HashesPage) -> int:
+        """Where the next set starts: not in the future, or whoever takes a hash back until then would not be heard."""
+        if page.next_set is None:
+            return at.start
+        return min(page.next_set, self._now * 1_000 if page.next_set > MILLISECONDS else self._now)
 
     def _page(self, start: int, token: str, size: int) -> tuple[HashesPage, int]:
         """A page, and how many records to ask for next."""

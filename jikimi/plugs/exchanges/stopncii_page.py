@@ -26,7 +26,7 @@ MAX_WORDS = 50
 _TAKEN_BACK = frozenset({"withdrawn", "deleted"})
 _LIVE = frozenset({"received", "active", "unknown"})
 _MEDIA = {"Image": ("media:image",), "Video": ("media:video",)}
-_MILLISECONDS = 100_000_000_000
+MILLISECONDS = 100_000_000_000
 """As seconds, this number lies in the year 5138: larger ones are milliseconds."""
 
 
@@ -60,7 +60,7 @@ def read_hashes(untrusted: bytes) -> HashesPage:
         raise ValueError("there is more, and it has no nextPageToken")
     records, faults = _records(raws)
     next_set = page.get("nextSetTimestamp")
-    is_time = isinstance(next_set, int) and not isinstance(next_set, bool) and 0 <= next_set < 1_000 * _MILLISECONDS
+    is_time = isinstance(next_set, int) and not isinstance(next_set, bool) and 0 <= next_set < 1_000 * MILLISECONDS
     return HashesPage(
         records=records,
         faults=faults,
@@ -193,6 +193,6 @@ def _time(seconds: Any) -> datetime | None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return None
     try:
-        return datetime.fromtimestamp(seconds / 1_000 if seconds > _MILLISECONDS else seconds, UTC)
+        return datetime.fromtimestamp(seconds / 1_000 if seconds > MILLISECONDS else seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return None

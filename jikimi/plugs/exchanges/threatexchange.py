@@ -106,7 +106,8 @@ class ThreatExchange:
         highest, is_news = since.updated, False
         for updates in self._answers(since):
             page, latest = page_of(updates)
-            highest = max(highest, latest)
+            # One time that lies in the future must not hide what changes until then.
+            highest = max(highest, min(latest, now))
             is_news |= highest > since.updated
             if page.records or page.faults:
                 yield Page(records=page.records, faults=page.faults, checkpoint=f"{highest},{now}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -272,3 +273,14 @@ def test_the_form_hides_keys_and_names_mistakes() -> None:
 
 def _has_token(asked: Asked) -> bool:
     return "nextPageToken" in asked.query
+
+
+@pytest.mark.parametrize("scale", [1, 1000])
+def test_a_next_set_far_ahead_hides_nobody_who_takes_back(listed: List, scale: int) -> None:
+    ahead = int(SECOND * scale * 1.5)
+    listed.server.is_well()
+    body = {"hashRecords": [], "hasMoreRecords": False, "nextSetTimestamp": ahead}
+    listed.server.fails(200, times=1, body=json.dumps(body))
+    listed.pull()
+    listed.pull()
+    assert int(listed.server.asked[-1].query["startTimestamp"]) <= SECOND * scale

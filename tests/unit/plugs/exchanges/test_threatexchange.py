@@ -261,3 +261,12 @@ def test_a_lost_answer_is_not_taken_for_done(group: threatexchange.ThreatExchang
 
 def _is_post(asked: Asked) -> bool:
     return asked.method == "POST"
+
+
+def test_a_time_far_ahead_hides_nothing_that_comes_later(group: threatexchange.ThreatExchange, clock: SetClock) -> None:
+    far = int((clock.now + timedelta(days=3650)).timestamp())
+    group.extra = [UPDATE | {"last_updated": far, "descriptors": {"data": [DESCRIPTOR]}}]
+    checkpoint = pulled(group, clock)[-1].checkpoint
+    group.extra = []
+    pulled(group, clock, checkpoint)
+    assert int(group.asked[-1].query["start_time"]) <= clock.now.timestamp()
