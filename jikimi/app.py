@@ -138,7 +138,7 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
             entropy=secrets.token_bytes,
             log=log or make_log(settings),
             safe=KeySafe(settings.secrets_key, secrets.token_bytes),
-            connectors=Installed(settings.plugs, lambda hosts: web_for(settings, hosts), _now),
+            connectors=installed(settings),
             fetch=fetcher_of(settings),
             platform=webhook_of(settings),
         )
@@ -147,6 +147,11 @@ def open_kit(settings: Settings, log: Log | None = None) -> Iterator[Kit]:
         with suppress(JikimiError):  # a node that cannot keep a key still checks uploads; the task says what is wrong
             settle_key(kit)
         yield kit
+
+
+def installed(settings: Settings) -> Installed:
+    """Build what knows the kinds of exchange."""
+    return Installed(settings.plugs, lambda hosts: web_for(settings, hosts), _now)
 
 
 def web_for(settings: Settings, hosts: frozenset[str]) -> WebClient:
@@ -221,12 +226,14 @@ class Service:
         from jikimi.doors.api.app import build_api
         from jikimi.doors.desk.app import beside, build_desk
         from jikimi.doors.protocols.hma.app import beside_hma, build_hma
+        from jikimi.doors.shared.heads import BoundedProtocol
 
         ours = beside(build_desk(kit), build_api(kit, self.problems, VERSION))
         hma = build_hma(kit, settings.hma, self.problems)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 beside_hma(hma, ours, port=settings.hma_port, prefix=settings.hma_prefix),
+                http=BoundedProtocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -214,7 +214,10 @@ class Settings(BaseSettings):
         try:
             return cls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
         except ValidationError as error:
-            mistakes = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            mistakes = "; ".join(
+                ": ".join(filter(None, (".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, "))))
+                for one in error.errors()
+            )
             raise Refused("settings_invalid", f"The settings need a change: {mistakes}.") from error
         except ValueError as error:
             raise Refused("settings_invalid", f"{FILE_NAME} cannot be read: {error}.") from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -15,16 +16,22 @@ from PIL import Image
 
 from jikimi.engine.pattern import alter, paint
 from jikimi.flows.bank import add_entries, create_bank, entries_of_file
+from jikimi.flows.exchange import add_exchange
 from jikimi.flows.review import Filter, decide, note, take, take_next
 from jikimi.flows.scan import scan
+from jikimi.flows.sync import sync
 from jikimi.model.action import Verb
 from jikimi.model.bank import BankPolicy, Category, OnMatch
 from jikimi.model.decision import Choice, Fact, Facts, Label, Tri
+from jikimi.model.errors import Unavailable
+from jikimi.model.exchange import Feedback, NewExchange
 from jikimi.model.ids import ENTROPY_BYTES, CaseId, PersonId, new_id
 from jikimi.model.match import Disposition
 from jikimi.model.people import Person, Role
 from jikimi.model.scan import Upload
 from jikimi.ports import Kit
+from jikimi.testing.ncmec import Ncmec
+from jikimi.testing.stopncii import KEYS, StopNcii
 
 BANKS = (
     ("hotline-known", Category.CSAM, "hotline exchange"),
@@ -33,6 +40,7 @@ BANKS = (
     ("local", Category.OTHER, ""),
 )
 _PER_BANK = 3
+_DAY = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,3 +198,30 @@ def _dotted(picture: bytes, number: int) -> bytes:
 @cache
 def _painted(number: int) -> bytes:
     return paint(number)
+
+
+def connect(kit: Kit, ncmec: Ncmec, stopncii: StopNcii) -> None:
+    """Two programmes fill banks: one list is well, the other has not been reached for a while."""
+    until = int(kit.clock().timestamp())
+    ncmec.fill(1200, first=until - _DAY, last=until - 60)
+    stopncii.fill(340, first=until - _DAY, last=until - 60)
+    vetted = BankPolicy(name="ncmec", category=Category.CSAM, on_match=OnMatch.BLOCK)
+    asked = BankPolicy(name="stopncii", category=Category.NCII, on_match=OnMatch.HOLD)
+    _connect(
+        kit, "ncmec", vetted, {Feedback.TRUE_POSITIVE, Feedback.FALSE_POSITIVE},
+        environment="https://report.cybertip.org/hashsharing", address=ncmec.url, user="user", password="password",  # noqa: S106 - of a list that does not exist
+        since=f"{kit.clock():%Y-%m-%d}",
+    )  # fmt: skip
+    _connect(
+        kit, "stopncii", asked, set(),
+        address=stopncii.url, subscription_key="subscription", fetch_key=KEYS["FetchHashes"],
+    )  # fmt: skip
+    stopncii.fails(503, Retry_After="600")
+    with suppress(Unavailable):
+        sync(kit, "stopncii")
+
+
+def _connect(kit: Kit, name: str, policy: BankPolicy, shares: set[Feedback], **settings: str) -> None:
+    new = NewExchange(name=name, kind=name, bank=name, settings=settings, shares=frozenset(shares))
+    add_exchange(kit, "cli:ops", new, policy)
+    sync(kit, name)

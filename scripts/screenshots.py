@@ -21,7 +21,9 @@ from jikimi.doors.desk.session import COOKIE
 from jikimi.flows.review import take
 from jikimi.model.people import Person
 from jikimi.ports import Kit
-from scripts.desk_world import Staff, fill_banks, hire_all, live_a_month
+from jikimi.testing.ncmec import Ncmec
+from jikimi.testing.stopncii import StopNcii
+from scripts.desk_world import Staff, connect, fill_banks, hire_all, live_a_month
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.doors.desk import plain_log, serving, session_for
 
@@ -67,6 +69,8 @@ def _world(folder: Path) -> Iterator[tuple[Kit, Staff]]:
         fill_banks(kit)
         staff = hire_all(kit)
         live_a_month(kit, staff, EVENING)
+        with Ncmec(clock=EVENING.timestamp) as ncmec, StopNcii(clock=EVENING.timestamp) as stopncii:
+            connect(kit, ncmec, stopncii)
         yield kit, staff
 
 
@@ -79,6 +83,8 @@ def _shots(kit: Kit, staff: Staff) -> Iterator[Shot]:
         yield Shot(name=f"queue{name}", path="/desk/queue", person=staff.reviewer, scheme=scheme)
         yield Shot(name=f"case{name}", path=path, person=staff.reviewer, scheme=scheme)
     yield Shot(name="overview", path="/desk/overview", person=staff.lead)
+    yield Shot(name="exchanges", path="/desk/exchanges", person=staff.lead)
+    yield Shot(name="exchange-new", path="/desk/exchanges/new?kind=ncmec", person=staff.lead)
     yield Shot(name="signin", path="/desk/signin", person=None)
 
 

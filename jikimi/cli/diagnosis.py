@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from secrets import token_bytes
 
-from jikimi.app import VERSION, open_kit
+from jikimi.app import VERSION, installed, open_kit
 from jikimi.config import Settings
 from jikimi.engine import kernel
 from jikimi.engine.decode import native, straight
@@ -42,7 +42,9 @@ class Finding:
 
 def examine_installation(settings: Settings) -> list[Finding]:
     """Run all checks."""
-    findings = [*_machine(settings), _folder(settings), *_secrets_key(settings), *_peer_key(settings)]
+    findings = [
+        *_machine(settings), _folder(settings), *_secrets_key(settings), *_peer_key(settings), *_plugs(settings),
+    ]  # fmt: skip
     try:
         with open_kit(settings) as kit:
             findings += _records(kit)
@@ -83,6 +85,12 @@ def _kernel() -> str:
     if name != "numpy":
         return name
     return f"{name}: slower; the native kernel is not installed, or not asked for"
+
+
+def _plugs(settings: Settings) -> Iterator[Finding]:
+    """Kinds of exchange that the settings name, or that ship with us, and that cannot be used."""
+    broken = (plug for plug in installed(settings).plugs() if plug.fault)
+    return (Finding(check=f"plug-in {plug.name}", ok=False, finding=plug.fault) for plug in broken)
 
 
 def _folder(settings: Settings) -> Finding:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +33,8 @@ Secrets = Annotated[
     typer.Option(
         "--secret",
         metavar="KEY[=@FILE]",
-        help="A secret setting: asked for without echo, or read from a file, or from standard input with KEY=@-.",
+        help="A secret setting: taken from JIKIMI_SECRET_KEY, or asked for without echo; or read from a file, or from "
+        "standard input with KEY=@-.",
     ),
 ]
 Shares = Annotated[
@@ -132,7 +133,10 @@ def list_all(data: Data = None, as_json: Json = False) -> None:
     columns = ("name", "kind", "bank", "records", "last success", "next", "state")
     write_table(
         columns,
-        [(a.name, a.kind, a.bank, a.records, a.last_success_at or "never", a.next_at, a.state) for a in answers],
+        [
+            (a.name, a.kind, a.bank, a.records, _minute(a.last_success_at) or "never", _minute(a.next_at), a.state)
+            for a in answers
+        ],
     )
 
 
@@ -232,13 +236,17 @@ def _show(kit: Kit, name: str, as_json: bool) -> None:
         ("gives back", ", ".join(answer.shares) or "nothing"),
         ("records", answer.records),
         ("unusable in the last pull", answer.faults),
-        ("last success", answer.last_success_at or "never"),
+        ("last success", _minute(answer.last_success_at) or "never"),
         ("last error", answer.last_error),
-        ("next pull", answer.next_at or ""),
+        ("next pull", _minute(answer.next_at)),
         *((key, shown_setting(value)) for key, value in answer.settings.items()),
         *((key, "kept, not shown") for key in answer.secrets),
     ]
     write_table(("", ""), [row for row in rows if row[1] != ""])
+
+
+def _minute(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
 
 
 def shown_setting(value: object) -> str:
@@ -316,8 +324,13 @@ def _secret(key: str, place: str) -> str:
 
         with open_regular(Path(place)) as file:
             return file.read(_LONGEST_SECRET).decode("utf-8", "replace").strip()
+    if from_environment := os.environ.get(_ENVIRONMENT + key.upper()):
+        return from_environment
     if not sys.stdin.isatty():
-        raise Refused("secret_missing", f"There is no terminal to ask for {key}; write --secret {key}=@FILE.")
+        raise Refused(
+            "secret_missing",
+            f"There is no terminal to ask for {key}; write --secret {key}=@FILE, or set {_ENVIRONMENT}{key.upper()}.",
+        )
     return getpass.getpass(f"{key}: ").strip()
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TypeVar
 
 import typer
 
-from jikimi.cli.terminal import Data, Json, kit_of, progress, say, settings_of, shown, write_json, write_table
+from jikimi.cli.terminal import Data, Json, kit_of, moment, progress, say, settings_of, shown, write_json, write_table
 from jikimi.model.errors import Refused
 from jikimi.model.media import Reason
 
@@ -125,9 +125,9 @@ def list_scans(
             write_json(answer)
         return
     write_table(
-        ("scan", "received", "answer", "reasons", "source", "content id", "case"),
+        ("scan", "received", "checked again", "answer", "reasons", "source", "content id", "case"),
         [
-            (a.scan_id, f"{a.received_at:%Y-%m-%d %H:%M:%S}", a.verdict, ", ".join(a.reasons), a.source,
+            (a.scan_id, moment(a.received_at), moment(a.rechecked_at), a.verdict, ", ".join(a.reasons), a.source,
              a.content_id, a.case_id or "")
             for a in answers
         ],

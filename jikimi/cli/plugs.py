@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +11,7 @@ from jikimi.cli.terminal import Data, Json, say, settings_of, write_json, write_
 from jikimi.model.errors import Refused
 
 if TYPE_CHECKING:
-    from jikimi.config import Settings
-    from jikimi.plugs.exchanges.installed import Installed
+    pass
 
 SIMULATORS = "jikimi.simulators.v1"
 """Entry points of simulators, under the names of the kinds that they are for."""
@@ -31,7 +29,9 @@ def attach(app: typer.Typer) -> None:
 
 def list_all(data: Data = None, as_json: Json = False) -> None:
     """List what is installed. What comes from other packages is used only if the setting `plugs` names it."""
-    plugs = _installed(settings_of(data)).plugs()
+    from jikimi.app import installed
+
+    plugs = installed(settings_of(data)).plugs()
     if as_json:
         for plug in plugs:
             write_json(plug)
@@ -66,13 +66,6 @@ def check(
         else:
             say(f"{'ok' if one.passed else 'FAILED':8}{one.name}{': ' if one.advice else ''}{one.advice}")
     raise typer.Exit(1 if has_failed else 0)
-
-
-def _installed(settings: Settings) -> Installed:
-    from jikimi.app import web_for
-    from jikimi.plugs.exchanges.installed import Installed
-
-    return Installed(settings.plugs, lambda hosts: web_for(settings, hosts), lambda: datetime.now(UTC))
 
 
 def _loaded(group: str, name: str) -> Any:

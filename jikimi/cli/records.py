@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jikimi.cli.terminal import Data, Json, actor, complain, kit_of, say, write_json, write_table
+from jikimi.cli.terminal import Data, Json, actor, complain, kit_of, moment, say, write_json, write_table
 from jikimi.model.ids import CaseId
 from jikimi.model.people import Scope
 
@@ -71,9 +71,9 @@ def show_case(
     for account in case.accounts:
         say(f"    account {account}")
     write_table(
-        ("upload", "answer", "source", "content id", "matched"),
+        ("upload", "received", "checked again", "answer", "source", "content id", "matched"),
         [
-            (s.scan_id, s.verdict, s.source, s.content_id,
+            (s.scan_id, moment(s.received_at), moment(s.rechecked_at), s.verdict, s.source, s.content_id,
              ", ".join(f"{m.bank} {m.signal_type} distance {m.distance}" for m in s.matches[:3]))
             for s in story.scans
         ],

@@ -60,6 +60,11 @@ def write_json(value: object) -> None:
     print(json.dumps(_plain(value), ensure_ascii=False, default=_simple).encode("utf-8", "backslashreplace").decode())
 
 
+def moment(at: datetime | None) -> str:
+    """A time (UTC) in a column, empty for none."""
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at else ""
+
+
 def write_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Write a table; nothing in it is taken for markup."""
     from rich.console import Console

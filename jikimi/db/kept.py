@@ -134,6 +134,11 @@ class SqlKept:
             oldest = oldest.where(kept_uploads.c.received_at < before)
         return self._connection.execute(delete(kept_uploads).where(kept_uploads.c.id.in_(oldest))).rowcount
 
+    def purge_after(self, after: datetime, limit: int) -> int:
+        """Forget uploads that came after a time."""
+        some = select(kept_uploads.c.id).where(kept_uploads.c.received_at > after).limit(limit)
+        return self._connection.execute(delete(kept_uploads).where(kept_uploads.c.id.in_(some))).rowcount
+
     def erase(self, ids: Collection[int], signals: Sequence[Signal]) -> int:
         """Take signals out of uploads. A picture goes in all its positions, whichever of them was meant."""
         gone = {(signal.type, signal.value) for signal in signals}

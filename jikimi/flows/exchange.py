@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -98,6 +98,8 @@ def add_exchange(
         )
     )  # fmt: skip
     sealed = _sealed(kit, hidden)
+    if policy is not None and not policy.source:
+        policy = replace(policy, source=new.name)
     # 2. stored together
     with kit.store.begin() as tx:
         bank = _bank(kit, tx, actor, new.bank, policy)
@@ -245,8 +247,7 @@ def named(tx: Tx, name: str) -> Exchange:
 def secrets_of(kit: Kit, exchange: Exchange) -> dict[str, str]:
     """The secrets of an exchange, opened. They go to its connector and nowhere else."""
     with kit.store.read() as tx:
-        sealed = tx.exchanges.secrets(scope_of(exchange))
-    return json.loads(kit.safe.open(sealed)) if sealed is not None else {}
+        return _opened(kit, tx, exchange)
 
 
 def connector_of(kit: Kit, exchange: Exchange) -> Connector:
@@ -291,8 +292,13 @@ def _take(kit: Kit, name: str) -> Exchange:
 
 
 def _bank(kit: Kit, tx: Tx, actor: str, name: str, policy: BankPolicy | None) -> Bank:
+    if policy is None and tx.banks.get(name) is None:
+        raise Refused(
+            "bank_unknown", f"There is no bank {name[:80]!r}; to make it, say what it holds and what a match does."
+        )
     if policy is None or tx.banks.get(name) is not None:
         bank = bank_named(tx, name)
+        _check_same(bank, policy)
     else:
         bank = tx.banks.create(checked_policy(policy), kit.clock())
         tx.audit.append(
@@ -304,16 +310,26 @@ def _bank(kit: Kit, tx: Tx, actor: str, name: str, policy: BankPolicy | None) ->
     return bank
 
 
+def _check_same(bank: Bank, policy: BankPolicy | None) -> None:
+    """Refuse to fill a bank that does something else than was said: whoever said `hold` must not get `block`."""
+    held = bank.policy
+    if policy is not None and (policy.category, policy.on_match) != (held.category, held.on_match):
+        raise Refused(
+            "exchange_bank_differs",
+            f"Bank {held.name} is there already, holds {held.category}, and a match means {held.on_match}. Leave these "
+            "out to fill it as it is, change the bank, or take another.",
+        )
+
+
 def _view(kit: Kit, tx: Tx, exchange: Exchange, counts: Mapping[int, int]) -> ExchangeView:
     now = kit.clock()
     fault, secrets = "", tuple[str, ...]()
     try:
-        kind = kit.connectors.get(exchange.kind)
+        kind, given = kit.connectors.get(exchange.kind), _opened(kit, tx, exchange)
     except JikimiError as error:
         fault = error.message
     else:
-        has_secrets = tx.exchanges.secrets(scope_of(exchange)) is not None
-        secrets = tuple(field.name for field in kind.fields if field.secret and has_secrets)
+        secrets = tuple(field.name for field in kind.fields if field.secret and given.get(field.name))
     return ExchangeView(
         exchange=exchange,
         live=counts.get(exchange.id, 0),
@@ -322,6 +338,11 @@ def _view(kit: Kit, tx: Tx, exchange: Exchange, counts: Mapping[int, int]) -> Ex
         secrets=secrets,
         fault=fault,
     )
+
+
+def _opened(kit: Kit, tx: Tx, exchange: Exchange) -> dict[str, str]:
+    sealed = tx.exchanges.secrets(scope_of(exchange))
+    return json.loads(kit.safe.open(sealed)) if sealed is not None else {}
 
 
 def _checked_shares(kit: Kit, kind: str, shares: Collection[Feedback]) -> frozenset[Feedback]:

@@ -2,7 +2,8 @@
 
 1  while an upload is answered its signals wait in memory (`flows.scan`)
 2  once a second they are written down; what `kill -9` takes is the last second of them
-3  what is older than the operator wants is deleted, a slice at a time, and files of the index follow once a day
+3  what is older than the operator wants is deleted, a slice at a time, and files of the index follow once a day; so is
+   what lies as far ahead, from a clock that was wrong: it would stay for as long as the clock was
 4  where look-back is switched off, everything that was kept goes at the next turn
 5  a signal that a person has withdrawn from a programme is taken out of everything that is kept
 """
@@ -104,7 +105,10 @@ def standing(kit: Kit) -> Standing:
 
 def _forget_slice(kit: Kit, before: datetime | None) -> int:
     with kit.store.begin() as tx:
-        return tx.kept.purge(before, _ROWS_A_SLICE)
+        gone = tx.kept.purge(before, _ROWS_A_SLICE)
+        if not gone and before is not None:
+            gone = tx.kept.purge_after(kit.clock() + kit.look_back, _ROWS_A_SLICE)
+        return gone
 
 
 def _holding(kit: Kit, tx: Tx, signals: Sequence[Signal]) -> set[int]:

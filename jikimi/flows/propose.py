@@ -83,7 +83,9 @@ def takers(kit: Kit) -> tuple[str, ...]:
 def _confirmed(tx: Tx, case_id: CaseId) -> Decision:
     decision = latest_final(tx.decisions.of_case(case_id))
     if decision is None or not is_harm(decision.choice.label):
-        raise Refused("share_needs_decision", "Only what a person has confirmed is given; decide the case first.")
+        raise Refused(
+            "share_needs_decision", "Only what a final decision finds to be harm is given; decide the case first."
+        )
     return decision
 
 

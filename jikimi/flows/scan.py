@@ -305,7 +305,10 @@ def _watch_flood(kit: Kit, tx: Tx, verdict: Verdict, now: datetime) -> Verdict:
     flooded: set[int] = set()
     for match in strongest_by_bank(verdict.matches):
         bank = tx.banks.get(match.bank)
-        if bank is None or bank.flooded_at is not None:
+        if bank is None:
+            continue
+        if bank.flooded_at is not None:  # since this was weighed
+            flooded.add(bank.id)
             continue
         uploads = tx.scans.count_matches(match.entry_id, kit.flood.since(now, bank)) + 1
         if not kit.flood.is_broken(uploads):

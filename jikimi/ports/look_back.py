@@ -37,6 +37,10 @@ class Kept(Protocol):
         """Forget the oldest uploads received before a time (none: all), at most `limit`; how many."""
         ...
 
+    def purge_after(self, after: datetime, limit: int) -> int:
+        """Forget uploads received after a time, at most `limit`; how many."""
+        ...
+
     def stop(self) -> None:
         """Forget how far looking back has come: when it begins again, it begins with what comes then."""
         ...

@@ -21,10 +21,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Lock, Thread
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from threading import Event, Lock
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from jikimi.testing.listening import Listening
 
 ALWAYS = 1_000_000_000
 
@@ -104,59 +106,27 @@ def _any(_: Asked) -> bool:
     return True
 
 
-class ListServer:
+class ListServer(Listening):
     """The server. `needs` are headers that every request has to carry; without one it is 401, with a wrong one 403."""
 
     def __init__(self, needs: Mapping[str, str] | None = None, *, port: int = 0) -> None:
+        super().__init__(port=port)
         self.asked: list[Asked] = []
         self.needs = dict(needs or {})
-        self._port = port
         self._switches: list[_Switch] = []
         self._lock = Lock()
-        self._awake = Event()
-        self._server: ThreadingHTTPServer | None = None
 
     def answer(self, asked: Asked) -> Reply:
         """What the programme answers; a simulator says it here."""
         return Reply.json({"message": f"there is nothing at {asked.path}"}, status=404)
 
-    def __enter__(self) -> Self:
-        self.come_up()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._awake.set()
-        self.go_down()
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        return _Handler
 
     @property
     def url(self) -> str:
         """Where it listens, without a slash at the end."""
         return f"http://{self.host}"
-
-    @property
-    def host(self) -> str:
-        """The same, as a name and a port."""
-        return f"127.0.0.1:{self._port}"
-
-    def go_down(self) -> None:
-        """Refuse connections from now on."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-
-    def come_up(self) -> None:
-        """Listen, at the same address as ever."""
-        owner_ = self
-
-        class Handler(_Handler):
-            """Knows its programme."""
-
-            owner = owner_
-
-        self._server = _Server(("127.0.0.1", self._port), Handler)
-        self._port = self._server.server_port
-        Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def fails(
         self, status: int, *, times: int = ALWAYS, only: Callable[[Asked], bool] = _any, body: str = "", **headers: str
@@ -223,10 +193,6 @@ class ListServer:
                 return Reply.json({"message": "denied"}, status=401 if sent is None else 403)
         return None
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Hang until the end, or so many seconds."""
-        self._awake.wait(seconds)
-
 
 def run(server: ListServer) -> None:
     """Serve until interrupted, for people who want to look at it: says where, and prints every request."""
@@ -243,15 +209,6 @@ def run(server: ListServer) -> None:
             for asked in server.asked[shown:]:
                 print(asked.method, asked.target, flush=True)
             shown = len(server.asked)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: whoever broke off knows why."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -14,10 +14,11 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Lock, Thread
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from threading import Lock
+from typing import Any
 
+from jikimi.testing.listening import Listening
 from jikimi.webhook import DELIVERY, EVENT, IDEMPOTENCY_KEY, SIGNATURE, SignatureError, verify
 
 _DRIP_SECONDS = 0.05
@@ -47,10 +48,11 @@ class _Manner:
     deaf: bool = False
 
 
-class Platform:
+class Platform(Listening):
     """A platform on a free port of this machine. `clock` is what the age of a signature is measured by."""
 
     def __init__(self, secrets: Sequence[str], clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
         self.secrets = list(secrets)
         self.received: list[Received] = []
         self.effects: list[tuple[str, str]] = []
@@ -59,42 +61,14 @@ class Platform:
         self._manner: Callable[[Received], _Manner] = lambda _: _Manner()
         self._keys: set[str] = set()
         self._lock = Lock()
-        self._awake = Event()
-        self._port = 0
-        self._server: ThreadingHTTPServer | None = None
 
-    def __enter__(self) -> Self:
-        self.come_up()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._awake.set()
-        self.go_down()
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        return _Handler
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._port}/hooks?from=jikimi"
-
-    def go_down(self) -> None:
-        """Refuse connections from now on."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-
-    def come_up(self) -> None:
-        """Listen, at the same address as ever."""
-        platform = self
-
-        class Handler(_Handler):
-            """Knows its platform."""
-
-            owner = platform
-
-        self._server = _Server(("127.0.0.1", self._port), Handler)
-        self._port = self._server.server_port
-        Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return f"http://{self.host}/hooks?from=jikimi"
 
     def answers(self, status: int = 200, body: str = '{"status": "done"}', **headers: str) -> None:
         """Answer like this; what is not answered with 2xx has no effect."""
@@ -146,25 +120,12 @@ class Platform:
             return str(error)
         return ""
 
-    def wait(self) -> None:
-        """Hang until the end."""
-        self._awake.wait()
-
 
 def _effects(received: Received) -> list[tuple[str, str]]:
     body = received.body
     if received.event == "appeal":
         return [("appeal", body["appeal"]["outcome"])]
     return [(body.get("action", received.event), target["content_id"]) for target in body.get("targets", ())]
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: whoever broke off knows why."""
 
 
 class _Handler(BaseHTTPRequestHandler):

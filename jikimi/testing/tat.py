@@ -95,9 +95,10 @@ def _result(change: Change) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve a list of a thousand records."""
+    """Serve a list of a thousand records, and say how to get in."""
     simulator = TechAgainstTerrorism()
     simulator.publish(1000)
+    print(f"username somebody, password {simulator.password}; the address:", flush=True)
     run(simulator)
 
 

@@ -113,9 +113,10 @@ def _error(status: int, code: int, message: str) -> Reply:
 
 
 def main() -> None:
-    """Serve a group with a thousand records."""
+    """Serve a group with a thousand records, and say how to get in."""
     simulator = ThreatExchange()
     simulator.publish(1000)
+    print(f"privacy_group {GROUP}, api_token {simulator.token}; the address, with /v21.0 behind it:", flush=True)
     run(simulator)
 
 

@@ -114,6 +114,8 @@ def test_what_is_not_installed_or_broken_is_said_in_one_line(jikimi: Run, site: 
     listed = jikimi("plug", "list", PYTHONPATH=str(broken), JIKIMI_PLUGS='["acme"]').stdout
     assert "ModuleNotFoundError" in listed, "and everything else is still listed"
     assert "ncmec" in listed
+    misspelt = jikimi("plug", "list", JIKIMI_PLUGS='["akme"]').stdout
+    assert "No installed package brings it" in misspelt
 
 
 def test_it_fills_a_bank(jikimi: Run, acme: Service, tmp_path: Path) -> None:
@@ -130,3 +132,15 @@ def test_it_fills_a_bank(jikimi: Run, acme: Service, tmp_path: Path) -> None:
     shown = jikimi("match", last, code=1, **enabled).stdout + jikimi("exchange", "show", "acme", **enabled).stdout
     assert "acme (other, block)" in shown
     assert "of-nobody" not in shown
+
+
+def test_a_secret_may_come_from_the_environment(jikimi: Run, acme: Service) -> None:
+    enabled = {"JIKIMI_PLUGS": '["acme"]'}
+    add = ("exchange", "add", "acme", "--kind", "acme", "--bank", "acme", "--set", f"address={acme.url}")
+    bank = ("--category", "other", "--on-match", "log")
+    assert "JIKIMI_SECRET_TOKEN" in jikimi(*add, *bank, "--secret", "token", code=2, **enabled).stderr
+    assert "[bank_unknown]" in jikimi(*add, "--secret", "token", code=2, JIKIMI_SECRET_TOKEN="wrong", **enabled).stderr
+    jikimi(*add, *bank, "--secret", "token", JIKIMI_SECRET_TOKEN="wrong", **enabled)
+    assert "[exchange_denied]" in jikimi("exchange", "sync", "acme", code=2, **enabled).stderr
+    jikimi("exchange", "change", "acme", "--secret", "token", JIKIMI_SECRET_TOKEN="of-nobody", **enabled)
+    assert "1200 entries added" in jikimi("exchange", "sync", "acme", **enabled).stdout

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from jikimi.app import open_kit
 from jikimi.engine.decode import native
 from jikimi.engine.pattern import paint
+from jikimi.flows.kept import write_kept
 from jikimi.flows.key import authenticate
+from jikimi.flows.look_back import look_back
 from jikimi.model.people import Scope
 from tests.cli.conftest import Command
 from tests.flows.story import make_bank, tamper, upload
@@ -37,6 +41,22 @@ def test_cases_are_listed_and_shown(jikimi: Command) -> None:
         assert "\x1b" not in said.out
     assert "[case_unknown]" in jikimi("case", "show", "none", code=2).err
     assert jikimi("case", "show", os.fsdecode(b"\xff"), code=2).err.count("\n") == 1
+
+
+def test_what_was_recognised_later_is_told_with_both_dates(jikimi: Command) -> None:
+    with open_kit(jikimi.settings) as kit:
+        look_back(kit)
+        uploaded = upload(kit, KNOWN, name="post/1")
+        write_kept(kit)
+        make_bank(kit, "known", KNOWN)
+        look_back(replace(kit, clock=lambda: datetime.now(UTC) + timedelta(days=2)))
+    (scan,) = jikimi("scans", "--json").objects
+    assert datetime.fromisoformat(scan["received_at"]) == uploaded.upload.received_at
+    assert datetime.fromisoformat(scan["rechecked_at"]) > uploaded.upload.received_at + timedelta(days=1)
+    for said in (jikimi("scans").out, jikimi("case", "show", scan["case_id"]).out):
+        for at in (scan["received_at"], scan["rechecked_at"]):
+            assert f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M}" in said
+    assert "found_later" in jikimi("scans").out
 
 
 def test_a_key_is_shown_once_and_revoked(jikimi: Command) -> None:

@@ -31,3 +31,8 @@ def test_the_case_says_when_it_was_recognised_and_that_there_is_no_file(tmp_path
         assert f'recognised later: <time datetime="{scan.recognised_at.isoformat()}"' in page
         assert "Only its signals were kept" in page
         assert "/reveal/" not in page
+        # Where a person asks what the new entry has matched, it was not blocked at the upload either.
+        (match,) = scan.verdict.matches
+        listed = knock(desk, desk.staff.lead, "GET", f"/desk/entries/{match.entry_id}").data.decode()
+        assert uploaded.upload.received_at.isoformat() in listed
+        assert f'recognised later: <time datetime="{scan.recognised_at.isoformat()}"' in listed

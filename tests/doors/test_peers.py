@@ -105,6 +105,10 @@ def test_feedback_is_taken_about_what_may_be_read(server: Server, peer: str) -> 
     assert said(server, peer, entry["id"], "nonsense").code == "request_invalid"
     naive = [{"id": 1, "feedback": "seen", "at": "2026-11-25T12:00:00"}]
     assert server.ask("POST", "/v1/peer/banks/shared/feedback", key=peer, json_=naive).code == "request_invalid"
+    for at in ("0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00", "1969-12-31T23:59:59Z"):
+        odd = [{"id": entry["id"], "feedback": "seen", "at": at}]
+        reply = server.ask("POST", "/v1/peer/banks/shared/feedback", key=peer, json_=odd)
+        assert reply.status == (200 if at > "9" else 422), reply.body
     many = [{"id": 1, "feedback": "seen", "at": "2026-11-25T12:00:00Z"}] * 501
     assert server.ask("POST", "/v1/peer/banks/shared/feedback", key=peer, json_=many).status == 422
 

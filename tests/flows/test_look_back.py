@@ -333,6 +333,18 @@ def test_a_popular_picture_is_found_wherever_it_is(world: World, kit: Kit) -> No
     assert upload(watched, COPY).verdict.disposition is Disposition.BLOCK
 
 
+def test_what_was_weighed_before_its_bank_was_flooded_is_held_too(world: World, kit: Kit) -> None:
+    """Findings are stored by the slice: the rest of one must not block after its bank was found flooded."""
+    for number in range(12):
+        upload(kit, COPY, name=f"post/{number}")
+        world.clock.move(seconds=1)
+    add(kit, "known", KNOWN)
+    watched = replace(kit, flood=FloodRule(limit=3, window=timedelta(minutes=10)))
+    assert looked_back(watched) == 12
+    stored = [scan.verdict.disposition for scan in reversed(scans_in(kit))]
+    assert stored == [Disposition.BLOCK] * 3 + [Disposition.HOLD] * 9
+
+
 def test_only_the_window_is_looked_at_and_the_rest_is_forgotten(world: World, kit: Kit) -> None:
     upload(kit, COPY, name="old")
     world.clock.move(days=3)
@@ -353,6 +365,19 @@ def test_only_the_window_is_looked_at_and_the_rest_is_forgotten(world: World, ki
     world.clock.move(days=8)
     assert expire(kit) == 1
     assert standing(kit).kept == 0
+
+
+def test_what_a_wrong_clock_dated_years_ahead_is_not_kept_for_years(world: World, kit: Kit) -> None:
+    upload(kit, COPY, name="now")
+    world.clock.move(days=6)
+    upload(kit, COPY, name="another node's clock")
+    world.clock.move(days=3000)
+    upload(kit, COPY, name="wrong clock")
+    write_kept(kit)
+    world.clock.move(days=-3006)
+    assert expire(kit) == 1
+    assert kept_in(kit) == 2
+    assert expire(kit) == 0
 
 
 def test_switched_off_nothing_is_kept_and_what_was_kept_goes(world: World, kit: Kit) -> None:

@@ -9,12 +9,20 @@ from datetime import timedelta
 import pytest
 
 from jikimi.config import Settings
-from jikimi.flows.exchange import list_exchanges, removal_of, remove_exchange, show_exchange
+from jikimi.flows.exchange import (
+    add_exchange,
+    change_exchange,
+    list_exchanges,
+    removal_of,
+    remove_exchange,
+    show_exchange,
+)
 from jikimi.flows.index import publish, renew
 from jikimi.flows.scan import look_up_signals
 from jikimi.flows.sync import sync
+from jikimi.model.bank import BankPolicy, Category, OnMatch
 from jikimi.model.errors import Broken, Refused, Unavailable
-from jikimi.model.exchange import LEASE, CheckpointStaleError, Health, Opinion, Trust
+from jikimi.model.exchange import LEASE, CheckpointStaleError, Health, NewExchange, Opinion, Trust
 from jikimi.model.match import Match
 from tests.conftest import World, open_world
 from tests.flows.listing import Programme, gone, listed_world, page, record, signal
@@ -48,6 +56,31 @@ def test_a_list_fills_its_bank_and_goes_on_from_there(feed: Feed) -> None:
     assert (done.changed, done.added, done.withdrawn) == (1, 1, 1)
     assert matched(world, 1, 2, 3, 4, 5) == [1, 4, 5]
     assert programme.asked == ["", "2"]
+
+
+def test_a_bank_that_does_something_else_is_not_filled_by_surprise(feed: Feed) -> None:
+    world, _ = feed
+    held = show_exchange(world.kit, "feed").exchange
+    new = NewExchange(name="second", kind=held.kind, bank=held.bank, settings=held.settings)
+    policy = BankPolicy(name=held.bank, category=Category.NCII, on_match=OnMatch.LOG)
+    with pytest.raises(Refused) as refusal:
+        add_exchange(world.kit, "tester", new, policy)
+    assert refusal.value.code == "exchange_bank_differs"
+    assert add_exchange(world.kit, "tester", new).bank == held.bank
+
+
+def test_only_secrets_that_were_given_are_shown_as_kept(feed: Feed) -> None:
+    world, _ = feed
+    assert show_exchange(world.kit, "feed").secrets == ()
+    change_exchange(world.kit, "tester", "feed", secrets={"token": "of-a-list"})
+    assert show_exchange(world.kit, "feed").secrets == ("token",)
+
+
+def test_a_match_names_the_exchange_whose_bank_it_is_in(feed: Feed) -> None:
+    world, programme = feed
+    programme.steps = {"": [page("1", record("a", 1))]}
+    sync(world.kit, "feed")
+    assert [match.source for match in matches_of(world, 1)] == ["feed"]
 
 
 def test_a_list_that_says_the_same_changes_nothing(feed: Feed) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -20,6 +20,7 @@ from jikimi.ports import Kit
 
 _PREFIX = "/v1/peer"
 _MOST_NUMBER = 2**63 - 1
+_OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ class OpinionInput:
 
     id: Annotated[int, Field(ge=0, le=_MOST_NUMBER)]
     feedback: Feedback
-    at: AwareDatetime
+    at: Annotated[AwareDatetime, Field(ge=_OLDEST)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

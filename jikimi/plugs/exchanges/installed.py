@@ -19,6 +19,8 @@ from jikimi.ports.exchanges import Connector, Kind, Web
 GROUP = "jikimi.exchanges.v1"
 _OURS = "jikimi"
 
+_MISSING = "No installed package brings it; install one, or take the name out of `plugs`."
+
 WebFor = Callable[[frozenset[str]], Web]
 """Makes the way to some hosts and no others."""
 
@@ -75,9 +77,13 @@ class Installed:
         return class_(config, self._web_for(class_.hosts(config)), self._clock())
 
     def plugs(self) -> tuple[Plug, ...]:
-        """Everything that is installed; what is not enabled is not imported."""
+        """Everything that is installed, and what is named and is not; what is not enabled is not imported."""
         enabled = self._enabled()
-        return tuple(_plug(point, is_enabled=enabled.get(point.name) is point) for point in self._found)
+        missing = sorted(self._named - {point.name for point in self._found})
+        return (
+            *(_plug(point, is_enabled=enabled.get(point.name) is point) for point in self._found),
+            *(Plug(name=name, package="", is_enabled=True, fault=_MISSING) for name in missing),
+        )
 
     def _enabled(self) -> dict[str, EntryPoint]:
         """Ours, and those that are named; nobody takes the name of one of ours."""
@@ -89,7 +95,10 @@ class Installed:
         if kind in enabled:
             return _loaded(enabled[kind])
         if any(point.name == kind for point in self._found):
-            raise Refused("exchange_kind_disabled", f"The kind {kind} is installed, but `plugs` does not name it.")
+            raise Refused(
+                "exchange_kind_disabled",
+                f"The kind {kind} is installed, but `plugs` does not name it; name it in jikimi.toml, and restart.",
+            )
         raise Refused(
             "exchange_kind_unknown", f"There is no kind {kind[:80]!r} of exchange; there are {', '.join(enabled)}."
         )

@@ -58,7 +58,7 @@ class IwfConfig(Place):
 
 
 class Iwf:
-    """Reads one list."""
+    """Graded lists as the IWF hands them out: CSV or JSON, from a file or an address."""
 
     Config: ClassVar[type] = IwfConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset()

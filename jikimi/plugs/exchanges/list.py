@@ -29,7 +29,7 @@ class ListConfig(Place):
 
 
 class List:
-    """Reads one list, in any form that `jikimi bank import` reads."""
+    """Your own lists: CSV, NDJSON or plain lines, from a file or an address."""
 
     Config: ClassVar[type] = ListConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset()

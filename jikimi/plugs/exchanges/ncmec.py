@@ -63,7 +63,7 @@ class _AddressEndedError(Exception):
 
 
 class Ncmec:
-    """The way to one of NCMEC's lists."""
+    """NCMEC hash sharing: one of its lists."""
 
     Config: ClassVar[type] = NcmecConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset({Feedback.TRUE_POSITIVE, Feedback.FALSE_POSITIVE})

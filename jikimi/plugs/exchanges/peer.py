@@ -84,7 +84,7 @@ class _UnprovenError(Exception):
 
 
 class Peer:
-    """Pulls a bank of another jikimi."""
+    """A bank of another service that runs jikimi."""
 
     Config: ClassVar[type] = PeerConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset(TAKEN)
@@ -208,7 +208,7 @@ def _record(untrusted: object, origin: str, trust: Trust, place: int) -> SourceR
         )
     except Refused as error:
         return f"entry {key}: {error.code}"
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # the last: a date that UTC has no name for
         return f"entry {key}: not_readable"
 
 
@@ -235,7 +235,10 @@ def _check_status(got: Got) -> None:
     if got.status == 410:
         raise CheckpointStaleError
     if got.status in (401, 403):
-        raise Refused("exchange_denied", f"The peer answers {got.status}: it does not accept our key any more.")
+        raise Refused(
+            "exchange_denied",
+            f"The peer answers {got.status}: it does not accept our key. Ask its operator for another.",
+        )
     if got.status == 404:
         raise Refused("peer_bank_unknown", "The peer shows us no such bank; ask its operator whether it still may.")
     if got.status != 200:
@@ -251,7 +254,7 @@ def _is_text(untrusted: object, form: re.Pattern[str]) -> bool:
 
 
 def _quality(untrusted: object) -> int | None:
-    return untrusted if isinstance(untrusted, int) and 0 <= untrusted <= 100 else None
+    return untrusted if type(untrusted) is int and 0 <= untrusted <= 100 else None
 
 
 def _time(untrusted: object) -> datetime | None:

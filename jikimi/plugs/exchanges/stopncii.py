@@ -70,7 +70,7 @@ class _TokenEndedError(Exception):
 
 
 class StopNcii:
-    """The way to StopNCII."""
+    """StopNCII.org: hashes that people made of their own pictures."""
 
     Config: ClassVar[type] = StopNciiConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset({*_SAID, Feedback.NEW_SIGNAL})

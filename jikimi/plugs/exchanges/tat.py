@@ -47,7 +47,7 @@ class TatConfig:
 
 
 class TechAgainstTerrorism:
-    """Pulls the list."""
+    """Tech Against Terrorism: its list of hashes."""
 
     Config: ClassVar[type] = TatConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset()

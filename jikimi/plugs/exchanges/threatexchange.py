@@ -82,7 +82,7 @@ class _Checkpoint:
 
 
 class ThreatExchange:
-    """Pulls from one privacy group, and reacts to what is in it."""
+    """Meta ThreatExchange: one privacy group."""
 
     Config: ClassVar[type] = ThreatExchangeConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset(Feedback)

@@ -52,7 +52,7 @@ class VicsConfig(Place):
 
 
 class Vics:
-    """Reads one file of media."""
+    """Project VIC and CAID: media files in JSON, from a file or an address."""
 
     Config: ClassVar[type] = VicsConfig
     gives: ClassVar[frozenset[Feedback]] = frozenset()

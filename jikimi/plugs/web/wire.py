@@ -205,6 +205,9 @@ def _no_answer(error: Exception) -> NoAnswerError:
     reasons = [error, error.__cause__, *error.args]
     if any(isinstance(reason, ssl.SSLCertVerificationError) for reason in reasons):
         return NoAnswerError("its certificate is not trusted", may_pass=False)
-    if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
+    if isinstance(error, urllib3.exceptions.NameResolutionError):
+        return NoAnswerError("its name is not known; check the address in the settings")
+    is_refused = isinstance(error, urllib3.exceptions.NewConnectionError)  # to urllib3 that is a kind of time-out
+    if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError) and not is_refused:
         return _late()
     return NoAnswerError("there is no connection, or it broke off")

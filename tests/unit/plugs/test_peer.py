@@ -255,6 +255,8 @@ GOOD = {
         ({"labels": 7}, "entry 900: not_readable"),
         ({"added_at": "yesterday"}, "entry 900: not_readable"),
         ({"added_at": "2026-01-02T12:04:05"}, "entry 900: not_readable"),
+        ({"added_at": "0001-01-01T00:00:00+09:00"}, "entry 900: not_readable"),
+        ({"listed_at": "9999-12-31T23:59:59-09:00"}, "entry 900: not_readable"),
         ({"id": "900"}, "entry 1 of a page: not_readable"),
         ({"id": True}, "entry 1 of a page: not_readable"),
         ({"id": 0}, "entry 1 of a page: not_readable"),

@@ -297,7 +297,7 @@ def test_nobody_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     web = Web(f"127.0.0.1:{port}")
-    with pytest.raises(Unavailable, match=r"127\.0\.0\.1 gave no answer") as raised:
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1 gave no answer: there is no connection") as raised:
         web.ask("GET", f"http://127.0.0.1:{port}/{SECRET}")
     assert len(web.pauses) == 4
     assert told_nothing(raised.value)
