@@ -142,6 +142,10 @@ class SqlContents:
         for entry_id in self.of_entries(there):
             self.change(replace(self.own(there[entry_id], at), disable_until=ON))
 
+    def rouse(self, entry_ids: Collection[int]) -> None:
+        """Let entries sleep or wake, now that lists say something else of them."""
+        self._rouse(list(self.of_entries(entry_ids)))
+
     def _link(self, number: int, entry_ids: Sequence[int]) -> None:
         rows = [{"content_id": number, "entry_id": entry_id} for entry_id in entry_ids]
         self._connection.execute(insert(links), rows)

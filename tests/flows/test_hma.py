@@ -166,6 +166,21 @@ def test_a_content_that_is_off_does_not_silence_a_list(kit: Kit) -> None:
     assert found(kit, _ONE) == [own]
 
 
+def test_a_list_that_comes_later_is_heard_and_may_fall_silent_again(kit: Kit) -> None:
+    content = fill(kit, _ONE)
+    alter_content(kit, _ACTOR, "B", content.id, note=None, disable_until=OFF)
+    say_by_list(kit, _ONE)
+    assert found(kit, _ONE) == [OWN + entry_of(kit, _ONE)]
+    with kit.store.begin() as tx:
+        exchange = tx.exchanges.get("LIST")
+        assert exchange is not None
+        gone = [SourceRecord(key="12-34", withdrawn=True)]
+        tx.source_records.apply(exchange, gone, 1, kit.clock(), forget=False)
+    assert found(kit, _ONE) == [], "nobody but a content that is off says it now"
+    alter_content(kit, _ACTOR, "B", content.id, note=None, disable_until=ON)
+    assert found(kit, _ONE) == [content.id]
+
+
 def test_what_a_list_says_is_deleted_and_what_a_content_brings_stays(kit: Kit) -> None:
     say_by_list(kit, _ONE)
     content = fill(kit, _ONE)
