@@ -7,6 +7,7 @@ others stay without gaps; callers see it as `OWN` plus the entry's number.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,8 @@ from jikimi.db.schema import bank_content_entries as links
 from jikimi.db.schema import bank_contents as contents
 from jikimi.db.schema import entries, exchanges, holdings, source_records
 from jikimi.model.bank import Bank, BankEntry
-from jikimi.model.hma import ON, OWN, BankContent, NewContent, asleep_until
+from jikimi.model.hma import ON, OWN, BankContent, NewContent, asleep_until, has_own
+from jikimi.model.signal import Signal
 
 _IDS_A_QUERY = 500
 
@@ -130,17 +132,36 @@ class SqlContents:
         at: datetime | None = self._connection.execute(last).scalar_one_or_none()
         return at
 
+    def claim(self, bank: Bank, signals: Sequence[Signal], at: datetime) -> None:
+        """Give entries that contents bring one of their own as well, switched on: our people say them too."""
+        some = select(contents.c.id).where(contents.c.bank_id == bank.id).limit(1)
+        if self._connection.execute(some).first() is None:
+            return
+        kept = SqlEntries(self._connection)
+        there = {entry.id: entry for entry in (kept.find(bank, signal) for signal in signals) if entry}
+        for entry_id in self.of_entries(there):
+            self.change(replace(self.own(there[entry_id], at), disable_until=ON))
+
+    def rouse(self, entry_ids: Collection[int]) -> None:
+        """Let entries sleep or wake, now that lists say something else of them."""
+        self._rouse(list(self.of_entries(entry_ids)))
+
     def _link(self, number: int, entry_ids: Sequence[int]) -> None:
         rows = [{"content_id": number, "entry_id": entry_id} for entry_id in entry_ids]
         self._connection.execute(insert(links), rows)
         self._rouse(entry_ids)
 
     def _rouse(self, entry_ids: Collection[int]) -> None:
-        """Let entries sleep or wake as their contents say; whoever follows the bank from elsewhere hears of it."""
+        """Let entries sleep or wake as their contents say; whoever follows the bank from elsewhere hears of it.
+
+        What a list says is awake, unless somebody has switched off the entry itself.
+        """
         brought = self.of_entries(entry_ids)
         changed: list[int] = []
         for entry_id in entry_ids:
             until = asleep_until(brought.get(entry_id, ()))
+            if until is not None and not has_own(brought[entry_id]) and self.sources([entry_id]):
+                until = None
             other = update(entries).where(entries.c.id == entry_id, entries.c.asleep_until.is_distinct_from(until))
             changed += self._connection.execute(other.values(asleep_until=until).returning(entries.c.id)).scalars()
         SqlEntries(self._connection).touch(changed)

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 
 from jikimi.db.columns import UtcTime, json_text
+from jikimi.db.hma import SqlContents
 from jikimi.db.listed import ListedEntries, Value
 from jikimi.db.many import insert_many, some_of, take_numbers, update_many
 from jikimi.db.schema import entries, holdings, source_records
@@ -58,6 +59,7 @@ class SqlSourceRecords:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._entries = ListedEntries(connection)
+        self._contents = SqlContents(connection)
 
     @property
     def gone(self) -> tuple[Signal, ...]:
@@ -84,6 +86,7 @@ class SqlSourceRecords:
         loose = [*dropped, *self._withdraw(gone, generation, at, forget=forget)]
         erased = self._part(loose, at, forget=forget)
         self._entries.tell_anew({*gained, *self._entries_of(stored.restated)} - fresh)
+        self._contents.rouse({*gained} - fresh)
         return Applied(
             changed=stored.changed,
             withdrawn=sum(record.withdrawn and key in known and known[key].is_live for key, record in single.items()),
@@ -252,6 +255,7 @@ class SqlSourceRecords:
         if not forget:
             self._entries.let_go(entry_ids, at)
         self._entries.tell_anew(entry_ids)
+        self._contents.rouse(entry_ids)
         return erased
 
     def _said(self, record: SourceRecord) -> tuple[Any, ...]:

@@ -141,13 +141,14 @@ def entries_of_file(kit: Kit, file: BinaryIO, policy: BankPolicy, note: str = ""
 def add_entries(kit: Kit, actor: str, name: str, entries: Sequence[NewEntry]) -> Added:
     """Add entries; when this returns they protect in this process, and within a second in every other.
 
-    An entry that was withdrawn comes back: whoever adds it by hand means it.
+    An entry that was withdrawn comes back, and one that sleeps wakes: whoever adds it by hand means it.
     """
     with kit.store.begin() as tx:
         bank = named(tx, name)
         for entry in entries:
             check_entry(bank.policy, entry)
         added = tx.entries.add(bank, entries, kit.clock(), bring_back=True)
+        tx.contents.claim(bank, [entry.signal for entry in entries], kit.clock())
         _audit(kit, tx, actor, "bank.added", bank, added=added.added, present=added.present)
     follow(kit)
     return added

@@ -6,6 +6,7 @@
 4  a content is shown, switched off for a while, or given another note; its entries sleep and wake with it
 5  a content goes: entries that no content brings are withdrawn, or left to the list that says them
 6  a content that stands for an entry by itself is that entry: to delete it is to withdraw it
+7  if a list says the entry and other contents bring it, the list alone is not heard from then on
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from jikimi.flows.bank import change_bank, create_bank, delete_bank, named
 from jikimi.flows.index import follow
 from jikimi.model.bank import Bank, BankEntry, BankPolicy, NewEntry, check_entry, is_bank_name
 from jikimi.model.errors import Refused
-from jikimi.model.hma import MOST_ID, OWN, BankContent, HmaRules, NewContent, checked_name, with_ratio
+from jikimi.model.hma import MOST_ID, OFF, OWN, BankContent, HmaRules, NewContent, checked_name, with_ratio
 from jikimi.model.signal import Signal
 from jikimi.ports import Kit, Tx
 
@@ -117,20 +118,22 @@ def alter_content(
 
 
 def delete_content(kit: Kit, actor: str, bank_name: str, content_id: int) -> bool:
-    """Steps 5 and 6: whether there was such a content in this bank."""
+    """Steps 5 to 7: whether there was such a content in this bank."""
     with kit.store.begin() as tx:
         bank = _named(tx, bank_name)
         try:
             content = _content(tx, bank, content_id)
         except Refused:
             return False
-        left = (tx.entries.get(entry_id) for entry_id in tx.contents.remove(content))
-        for entry in (one for one in left if one is not None):
-            is_own = content.id > OWN  # 6
+        left, is_own = tx.contents.remove(content), content.id > OWN
+        if is_own and not left and tx.contents.sources(content.entry_ids):
+            own = tx.contents.own(_entry_of(tx, bank, content.id), kit.clock())
+            tx.contents.change(replace(own, disable_until=OFF))  # 7
+        for entry in (one for one in map(tx.entries.get, left) if one is not None):
             if not is_own and tx.contents.sources([entry.id]):
                 tx.contents.leave_to_list(entry, kit.clock())  # 5
             else:
-                tx.entries.withdraw(bank, entry.signal, kit.clock())
+                tx.entries.withdraw(bank, entry.signal, kit.clock())  # 6
         _audit(kit, tx, actor, "bank.content_deleted", bank, content)
     return True
 
@@ -149,7 +152,7 @@ def _content(tx: Tx, bank: Bank, content_id: int) -> BankContent:
     content = tx.contents.get(content_id) if content_id < MOST_ID else None
     if content is None and OWN < content_id < MOST_ID:
         entry = _entry_of(tx, bank, content_id)
-        if entry.id not in tx.contents.of_entries([entry.id]):
+        if entry.id not in tx.contents.of_entries([entry.id]) or tx.contents.sources([entry.id]):
             content = BankContent(id=content_id, bank_id=bank.id, entry_ids=(entry.id,), note=entry.note)
     if content is None or content.bank_id != bank.id:
         raise _no_content(bank)

@@ -29,6 +29,7 @@ from jikimi.model.hma import (
     content_type,
     content_type_of,
     draw,
+    has_own,
     ratio_of,
     takes_part,
     wanted_types,
@@ -191,7 +192,9 @@ def _numbers(kit: Kit, match: Match, contents: Sequence[BankContent], *, all_: b
     if not contents:
         return [OWN + match.entry_id]
     now = kit.clock()
-    return [content.id for content in contents if all_ or content.is_on(now)]
+    on = [content.id for content in contents if all_ or content.is_on(now)]
+    # It matched, so that it is awake: a list says it, whatever is off.
+    return on or ([] if has_own(contents) else [OWN + match.entry_id])
 
 
 def _check_compared(kit: Kit, examination: Examination) -> None:

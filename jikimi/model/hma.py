@@ -101,6 +101,11 @@ def asleep_until(contents: Collection[BankContent]) -> datetime | None:
     return datetime.fromtimestamp(min(dates), UTC) if dates else FOR_EVER
 
 
+def has_own(contents: Collection[BankContent]) -> bool:
+    """Tell whether one of them stands for an entry by itself."""
+    return any(content.id > OWN for content in contents)
+
+
 def ratio_of(policy: BankPolicy) -> float:
     """The part of look-ups that a bank answers; 0 is how HMA says that it is disabled."""
     return policy.ratio if policy.enabled else 0.0

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from jikimi.model.bank import Bank, BankEntry
 from jikimi.model.hma import BankContent, NewContent
+from jikimi.model.signal import Signal
 
 
 class Contents(Protocol):
@@ -18,6 +19,11 @@ class Contents(Protocol):
 
     def own(self, entry: BankEntry, at: datetime) -> BankContent:
         """The content that stands for an entry which came by another way: stored, so that it can be changed."""
+        ...
+
+    def claim(self, bank: Bank, signals: Sequence[Signal], at: datetime) -> None:
+        """Give entries of these signals that contents bring one of their own as well, switched on: our people say
+        them too."""
         ...
 
     def change(self, content: BankContent) -> None:

@@ -150,6 +150,61 @@ def test_what_a_list_says_outlives_a_content(kit: Kit) -> None:
     assert found(kit, _ONE) == []
 
 
+def test_a_content_that_is_off_does_not_silence_a_list(kit: Kit) -> None:
+    say_by_list(kit, _ONE)
+    content = fill(kit, _ONE)
+    alter_content(kit, _ACTOR, "B", content.id, note=None, disable_until=OFF)
+    own = OWN + entry_of(kit, _ONE)
+    assert found(kit, _ONE) == [own]
+    assert len(look_up_signals(kit, [_ONE])[0]) == 1, "uploads are compared with it as before"
+    assert show_content(kit, "B", own).sources == {"LIST": ("12-34",)}
+    alter_content(kit, _ACTOR, "B", own, note=None, disable_until=OFF)
+    assert found(kit, _ONE) == [], "under its own number it can be switched off"
+    alter_content(kit, _ACTOR, "B", own, note=None, disable_until=ON)
+    assert found(kit, _ONE) == [own]
+    add_entries(kit, "cli", "B", [NewEntry(signal=_ONE)])
+    assert found(kit, _ONE) == [own]
+
+
+def test_a_list_that_comes_later_is_heard_and_may_fall_silent_again(kit: Kit) -> None:
+    content = fill(kit, _ONE)
+    alter_content(kit, _ACTOR, "B", content.id, note=None, disable_until=OFF)
+    say_by_list(kit, _ONE)
+    assert found(kit, _ONE) == [OWN + entry_of(kit, _ONE)]
+    with kit.store.begin() as tx:
+        exchange = tx.exchanges.get("LIST")
+        assert exchange is not None
+        gone = [SourceRecord(key="12-34", withdrawn=True)]
+        tx.source_records.apply(exchange, gone, 1, kit.clock(), forget=False)
+    assert found(kit, _ONE) == [], "nobody but a content that is off says it now"
+    alter_content(kit, _ACTOR, "B", content.id, note=None, disable_until=ON)
+    assert found(kit, _ONE) == [content.id]
+
+
+def test_what_a_list_says_is_deleted_and_what_a_content_brings_stays(kit: Kit) -> None:
+    say_by_list(kit, _ONE)
+    content = fill(kit, _ONE)
+    assert delete_content(kit, _ACTOR, "B", OWN + entry_of(kit, _ONE))
+    assert found(kit, _ONE) == [content.id]
+    alter_content(kit, _ACTOR, "B", content.id, note=None, disable_until=OFF)
+    assert found(kit, _ONE) == []
+    add_entries(kit, "cli", "B", [NewEntry(signal=_ONE)])
+    assert found(kit, _ONE) == [OWN + entry_of(kit, _ONE)], "whoever adds it means it"
+
+
+def test_what_our_people_add_is_awake_and_outlives_a_content_that_was_there_before(kit: Kit) -> None:
+    content = fill(kit, _ONE)
+    alter_content(kit, _ACTOR, "B", content.id, note=None, disable_until=OFF)
+    add_entries(kit, "cli", "B", [NewEntry(signal=_ONE), NewEntry(signal=_TWO)])
+    assert len(look_up_signals(kit, [_ONE])[0]) == 1, "whoever adds it means it"
+    own = OWN + entry_of(kit, _ONE)
+    assert found(kit, _ONE) == [own]
+    delete_content(kit, _ACTOR, "B", content.id)
+    assert found(kit, _ONE) == [own]
+    delete_content(kit, _ACTOR, "B", own)
+    assert found(kit, _ONE) == []
+
+
 def test_content_that_is_off_matches_nowhere(kit: Kit) -> None:
     content = fill(kit, _ONE, _MD5)
     alter_content(kit, _ACTOR, "B", content.id, note=None, disable_until=OFF)
