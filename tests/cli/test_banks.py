@@ -15,7 +15,7 @@ KNOWN = paint(1)
 MD5, SHA1 = "0f" * 16, "cd" * 20
 _BANK_KEYS = {
     "name", "category", "on_match", "max_distance", "quality_floor", "source", "note", "enabled", "created_at",
-    "flooded_at", "entries", "withdrawn",
+    "flooded_at", "entries", "withdrawn", "on_disputed", "on_unconfirmed",
 }  # fmt: skip
 
 

@@ -151,6 +151,7 @@ def test_how_far_the_other_side_is_believed_decides_what_a_match_does(pair: Pair
 
 
 def test_nothing_is_taken_from_somebody_who_signs_otherwise(pair: Pair) -> None:
+    pair.share(value(29))
     pair.pull()
     with pair.kit() as kit:
         true = str(show_exchange(kit, "partner").exchange.settings["identity"])
