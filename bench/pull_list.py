@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,8 @@ _BEFORE = 15.0
 """Seconds in which uploads are checked while nothing else goes on."""
 _PAUSE = 0.1
 _PICTURES = 12
-_EVERY = 5.0
+_EVERY = 7.0
+"""Longer than the server keeps a connection without requests: none is taken up again just as it is closed."""
 
 
 @dataclass(slots=True)
@@ -36,17 +38,16 @@ def run(place: Place, quick: bool) -> list[Figure]:
     packages = f"{install(place.folder / 'packages')}:{Path(__file__).parents[1]}"
     node = Node(place.folder / "data", database_url=place.database_url, PYTHONPATH=packages, JIKIMI_PLUGS='["numbers"]')
     node.furnish(block=[])
-    for seed in range(_PICTURES):
-        photograph(200 + seed, SMALL)
+    pictures = [photograph(200 + seed, SMALL) for seed in range(_PICTURES)]
     spent = commands_seconds()
     with running(node):
-        before = _checked_for(node, _BEFORE)
+        before = _checked_for(node, pictures, _BEFORE)
         began = time.monotonic()
         node.run(
             "exchange", "add", "feed", "--kind", "numbers", "--bank", "fed", "--category", "other", "--on-match",
             "block", "--set", f"last={records}", "--set", "two=true",
         )  # fmt: skip
-        meanwhile = _checked_until_pulled(node)
+        meanwhile = _checked_until_pulled(node, pictures)
         took = time.monotonic() - began
         (exchange,) = node.get("/v1/exchanges").body
         found = bool(node.match(pdq(records).value.hex())[0])
@@ -65,9 +66,9 @@ def run(place: Place, quick: bool) -> list[Figure]:
     ]
 
 
-def _checked_for(node: Node, seconds: float) -> _Seen:
+def _checked_for(node: Node, pictures: Sequence[bytes], seconds: float) -> _Seen:
     seen, done = _Seen(), threading.Event()
-    client = threading.Thread(target=_client, args=(node, seen, done))
+    client = threading.Thread(target=_client, args=(node, pictures, seen, done))
     client.start()
     time.sleep(seconds)
     done.set()
@@ -75,9 +76,9 @@ def _checked_for(node: Node, seconds: float) -> _Seen:
     return seen
 
 
-def _checked_until_pulled(node: Node) -> _Seen:
+def _checked_until_pulled(node: Node, pictures: Sequence[bytes]) -> _Seen:
     seen, done = _Seen(), threading.Event()
-    client = threading.Thread(target=_client, args=(node, seen, done))
+    client = threading.Thread(target=_client, args=(node, pictures, seen, done))
     client.start()
     while _state(node) not in ("ok", "failing"):
         seen.memory.append(memory_of(_pulling()))
@@ -87,10 +88,11 @@ def _checked_until_pulled(node: Node) -> _Seen:
     return seen
 
 
-def _client(node: Node, seen: _Seen, done: threading.Event) -> None:
+def _client(node: Node, pictures: Sequence[bytes], seen: _Seen, done: threading.Event) -> None:
     while not done.wait(_PAUSE):
+        picture = pictures[len(seen.took) % len(pictures)]
         began = time.monotonic()
-        answer = node.scan(photograph(200 + len(seen.took) % _PICTURES, SMALL))
+        answer = node.scan(picture)
         seen.took.append(time.monotonic() - began)
         seen.wrong += answer.status != 200 or answer.body["verdict"] != "clear"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -69,6 +70,8 @@ VERSION = version("jikimi")
 
 _FOLLOW_SECONDS = 0.2
 """How often changes made by other processes are looked for; they must count within a second."""
+_SWITCH_SECONDS = 0.0001
+"""How long a thread of ours may compute while another waits for its turn: an upload waits some twenty times."""
 _STALE = timedelta(seconds=15)
 """An index that could not be compared with the database for so long is no longer trusted."""
 _RENEW_SECONDS = 5.0
@@ -269,8 +272,11 @@ class Service:
 
     def run(self) -> None:
         """Serve until a signal says to stop."""
+        sys.setswitchinterval(_SWITCH_SECONDS)
         self._kit.index.sizes()  # opens it, before the first caller has to wait for that
         _ = self._kit.prover.passkeys  # loads its library, for the same reason
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it again would hold everything up for 60 ms each time
         self.worker.start()
         # The server hands the signal that stopped it back to us: leave in order, not by dying of it.
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -18,8 +18,8 @@ from jikimi.model.errors import Broken
 from jikimi.model.signal import SIGNAL_KINDS, EntryBatch
 from jikimi.ports import Followed, Index, Kit, Snapshots, Tx
 
-_CHANGES_A_READ = 20_000
-_ROWS_A_BATCH = 50_000
+_CHANGES_A_READ = 2_000
+_ROWS_A_BATCH = 2_000
 _NOTHING = EntryBatch(type=next(iter(SIGNAL_KINDS)), ids=array("q"), bank_ids=array("q"), values=b"")
 
 

@@ -20,7 +20,7 @@ from typing import IO
 from jikimi.ports import Log
 
 AT_ONCE = 2
-_NICENESS = 10
+_NICENESS = 19
 _BUSY = 75
 _STOP_SECONDS = 5.0
 _LAST_BYTES = 2000
@@ -72,6 +72,8 @@ class Pulls:
         )
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
+            # Where the kernel shares the processors out by session, that of the process counts only beside its own.
+            Path(f"/proc/{process.pid}/autogroup").write_text(str(_NICENESS))
         return _Child(process=process, errors=errors)
 
     def _tell(self, name: str, child: _Child) -> None:
