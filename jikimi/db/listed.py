@@ -15,15 +15,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from jikimi.db.columns import UtcTime
 from jikimi.db.entries import ERASED, SqlEntries
-from jikimi.db.kept import SqlKept
 from jikimi.db.many import insert_many, some_of, take_numbers
 from jikimi.db.schema import clocks, entries, holdings, matches, scans, source_records
-from jikimi.model.look_back import upload_at
-from jikimi.model.signal import SIGNAL_KINDS, EntryBatch, Signal
+from jikimi.model.signal import Signal
 
 _COLUMNS = ("id", "bank_id", "type", "value", "quality", "note", "added_at", "by_hand", "sequence")
 
-_KEPT_A_FETCH = 5000
 
 Value = tuple[str, bytes]
 """Type and value of a signal."""
@@ -72,12 +69,12 @@ class ListedEntries:
 
     def erase(self, entry_ids: Collection[int], at: datetime) -> int:
         """Delete those entries that no live record says and no person has added, with their values wherever they are
-        remembered; how many.
+        remembered; how many. `gone` names them, for who has to forget them elsewhere (`flows.kept`).
 
         What a person withdrew goes as well: the value is not ours to keep, not even to keep it out.
         """
         self.overwrite()
-        erased, values = 0, set[Value]()
+        erased = 0
         for gone in some_of(self.unsaid(entry_ids)):
             wanted = select(entries.c.id, entries.c.bank_id, entries.c.type, entries.c.value)
             rows = self._connection.execute(wanted.where(entries.c.id.in_(gone), entries.c.by_hand != "added")).all()
@@ -88,9 +85,7 @@ class ListedEntries:
             self._connection.execute(delete(entries).where(entries.c.id.in_(ids)))
             self._entries.bury([(row.id, row.bank_id) for row in rows], at)
             erased += len(rows)
-            values.update((row.type, bytes(row.value)) for row in rows)
         if erased:
-            self._forget_in_kept(values)
             self._note_erasure()
         return erased
 
@@ -164,25 +159,9 @@ class ListedEntries:
             digests = {name: "" for name in ("md5", "sha1") if (name, getattr(row, name)) == gone[row.entry_id]}
             self._connection.execute(update(scans).where(scans.c.id == row.id).values(signals=kept, **digests))
 
-    def _forget_in_kept(self, gone: Collection[Value]) -> None:
-        """Take values out of what is kept of uploads to look back at. All of it is read: seconds, and not often."""
-        kept = SqlKept(self._connection)
-        holding = {
-            upload_at(batch.ids[row])
-            for batch in (kept.batches(_KEPT_A_FETCH) if kept.size() else ())
-            for row in range(len(batch))
-            if (batch.type, _value_at(batch, row)) in gone
-        }
-        kept.erase(holding, [Signal(type=type_, value=value) for type_, value in gone])
-
     def _note_erasure(self) -> None:
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         row = {"name": ERASED, "number": self._entries.sequence(), "digest": ""}
         noted = dialect.insert(clocks).values(row)
         noted = noted.on_conflict_do_update(index_elements=["name"], set_={"number": noted.excluded.number})
         self._connection.execute(noted)
-
-
-def _value_at(batch: EntryBatch, row: int) -> bytes:
-    length = SIGNAL_KINDS[batch.type].length
-    return batch.values[row * length : (row + 1) * length]

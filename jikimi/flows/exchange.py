@@ -17,7 +17,7 @@ from typing import Any
 
 from jikimi.flows.bank import named as bank_named
 from jikimi.flows.index import drop_erased
-from jikimi.flows.kept import forget_signals, renew_recent
+from jikimi.flows.kept import forget_signals, prepare_to_forget, renew_recent
 from jikimi.model.bank import Bank, BankPolicy, Category, checked_policy
 from jikimi.model.errors import JikimiError, Refused
 from jikimi.model.exchange import (
@@ -169,6 +169,8 @@ def remove_exchange(kit: Kit, actor: str, name: str, *, keep: bool) -> Removal:
             f"What {name} withdraws has to be erased, so nothing can be kept without it; disable it instead.",
         )
     exchange = _take(kit, name)
+    if meant.forgets:
+        prepare_to_forget(kit)
     while True:
         with kit.store.begin() as tx:
             gone = tx.source_records.release(

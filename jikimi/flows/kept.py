@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from jikimi.flows.index import drop_stale, renew, uploads_in
+from jikimi.flows.index import drop_stale, follow, renew, uploads_in
 from jikimi.model.errors import Refused
 from jikimi.model.look_back import KeptUpload, Standing, shelves, upload_at
 from jikimi.model.signal import MOST_HITS, Hit, Signal, Variant
@@ -66,12 +66,19 @@ def renew_recent(kit: Kit) -> None:
         renew(kit, uploads_in(kit))
 
 
+def prepare_to_forget(kit: Kit) -> None:
+    """Read what is kept before the transactions in which some of it is forgotten: reading holds up no writer."""
+    with kit.store.read() as tx:
+        is_any = bool(tx.kept.size())
+    if is_any:
+        follow(kit, uploads_in(kit))
+
+
 def forget_signals(kit: Kit, tx: Tx, signals: Sequence[Signal]) -> int:
     """Step 5, in the caller's transaction: how many uploads held one of these signals.
 
-    Call `follow(kit, uploads_in(kit))` before the transaction, so that reading holds up no writer; after it
-    `renew_recent(kit)`, and `kit.store.scrub()` as for whatever else was erased. Every other node drops its own files
-    within a minute.
+    Call `prepare_to_forget(kit)` before the transaction; after it `renew_recent(kit)`, and `kit.store.scrub()` as for
+    whatever else was erased. Every other node drops its own files within a minute.
     """
     if not signals or not tx.kept.size():
         return 0

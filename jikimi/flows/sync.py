@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 
 from jikimi.flows.exchange import connector_of, named
 from jikimi.flows.index import drop_erased, follow, publish
-from jikimi.flows.kept import forget_signals, renew_recent
+from jikimi.flows.kept import forget_signals, prepare_to_forget, renew_recent
 from jikimi.model.bank import BankPolicy, NewEntry, check_entry
 from jikimi.model.errors import Broken, JikimiError, Refused, Unavailable
 from jikimi.model.exchange import (
@@ -145,6 +145,8 @@ class _Pull:
     def run(self) -> None:
         """Steps 2 to 4."""
         self.forgets = self._kit.connectors.get(self.exchange.kind).forgets
+        if self.forgets:
+            prepare_to_forget(self._kit)
         connector = connector_of(self._kit, self.exchange)
         begin = self.exchange.checkpoint
         if not begin or (connector.is_whole and self.exchange.unfinished):

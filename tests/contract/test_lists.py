@@ -18,7 +18,6 @@ from jikimi.model.errors import Refused, Unavailable
 from jikimi.model.exchange import LEASE, Exchange, Feedback, NewExchange, Opinion, SourceRecord, Trust
 from jikimi.model.signal import SIGNAL_KINDS
 from jikimi.ports import Tx
-from tests.contract.test_kept import kept
 from tests.contract.test_store import a_match, a_scan, changes_after
 from tests.flows.listing import gone, record, signal
 
@@ -245,20 +244,6 @@ def test_a_value_that_is_forgotten_is_nowhere_any_more(lists: Lists, tmp_path: P
             assert signal(1).value not in content, file
             assert text.encode() not in content, file
             assert file.suffix != ".db" or signal(2).value in content
-
-
-def test_a_value_that_is_forgotten_is_taken_out_of_kept_uploads(lists: Lists) -> None:
-    with lists.store.begin() as tx:
-        tx.kept.add([kept(1), kept(2)])
-        (first, second) = tx.kept.some([1, 2])
-    digest = first.examination.digests[0]
-    lists.apply(0, record("a", signals=(digest,)), forget=True)
-    lists.apply(0, gone("a"), forget=True)
-    with lists.store.read() as tx:
-        left, untouched = tx.kept.some([1, 2])
-    assert digest not in left.examination.digests
-    assert len(left.examination.digests) == len(first.examination.digests) - 1
-    assert untouched == second
 
 
 def test_what_somebody_else_says_is_not_forgotten(lists: Lists) -> None:

@@ -22,6 +22,7 @@ from jikimi.flows.hma_match import Asking, look_up_signal
 from jikimi.flows.sync import due, sync
 from jikimi.model.bank import Category, OnMatch
 from jikimi.model.errors import JikimiError, Refused
+from jikimi.model.exchange import LEASE
 from jikimi.model.hma import OWN, HmaRules, NewContent
 from jikimi.model.hma_exchange import NOT_GIVEN
 from jikimi.model.signal import Signal, parse_signal
@@ -177,7 +178,7 @@ def test_an_exchange_that_is_being_pulled_is_not_torn_away(world: World) -> None
         exchange = tx.exchanges.get("LIST")
         assert exchange is not None
         now = world.clock()
-        assert tx.exchanges.lease(exchange, "somebody", now, now.replace(hour=now.hour + 1)) is not None
+        assert tx.exchanges.lease(exchange, "somebody", now, now + LEASE) is not None
     with pytest.raises(JikimiError) as refusal:
         drop_filled_bank(kit, _ACTOR, "LIST")
     assert refusal.value.code == "exchange_pulling"
