@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any, Self
 
 
-class Listening:
+class Listening(ABC):
     """The server. Whatever hangs in `wait` goes on when it is told to, or at the end."""
 
     def __init__(self, *, port: int = 0) -> None:
@@ -42,9 +43,9 @@ class Listening:
         self._port = self._server.server_port
         Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
+    @abstractmethod
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         """What answers requests; it finds the simulator as its `owner`."""
-        raise NotImplementedError
 
     def wait(self, seconds: float | None = None) -> None:
         """Hang for a time, or until the end."""
