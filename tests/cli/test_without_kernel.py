@@ -33,6 +33,7 @@ def test_doctor_says_so(without_kernel: Mapping[str, str]) -> None:
     assert "PDQ numpy, JPEG by Pillow" in said.stdout
 
 
+@pytest.mark.slow
 def test_the_stories_are_the_same(without_kernel: Mapping[str, str]) -> None:
     stories = ["tests/flows/test_one_upload.py", "-k", "sqlite"]
     command = [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", *stories]

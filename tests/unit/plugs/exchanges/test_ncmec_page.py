@@ -227,6 +227,7 @@ def test_any_bytes_are_a_page_or_none(body: bytes) -> None:
         return
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_entries_are_read_in_seconds() -> None:
     """57 000 a second where nothing else runs; what is asked for here leaves room for a busy machine."""
     began = time.process_time()

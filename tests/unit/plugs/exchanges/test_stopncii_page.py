@@ -208,6 +208,7 @@ def test_any_bytes_are_a_page_or_none(body: bytes) -> None:
         read_way_on(body)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_records_are_read_in_seconds() -> None:
     began = time.process_time()
     for first in range(0, 100_000, 800):
