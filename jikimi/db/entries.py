@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from jikimi.db.columns import UtcTime
+from jikimi.db.many import some_of
 from jikimi.db.schema import clocks, entries, holdings, source_records, tombstones
 from jikimi.model.bank import Bank, BankEntry, NewEntry
 from jikimi.model.exchange import Opinion, Standing, Trust, standing_of, vouched
@@ -28,7 +29,6 @@ _CLOCK = "entries"
 ERASED = "erased"
 """Clock: the change number of the last entry whose value had to go. No snapshot from before it may stay."""
 _ADDED = "added"
-_IDS_A_QUERY = 500
 _ROWS_A_FETCH = 20_000
 _MARK_DIGITS = 12
 
@@ -101,8 +101,7 @@ class SqlEntries:
                 for number, (entry_id, bank_id) in enumerate(gone, start=first)
             ]
             ids = [entry_id for entry_id, _ in gone]
-            for start in range(0, len(ids), _IDS_A_QUERY):
-                some = ids[start : start + _IDS_A_QUERY]
+            for some in some_of(ids):
                 self._connection.execute(delete(tombstones).where(tombstones.c.entry_id.in_(some)))
             self._connection.execute(insert(tombstones), rows)
 
@@ -121,8 +120,7 @@ class SqlEntries:
 
     def wake(self, ids: Sequence[int]) -> None:
         """Write down that entries are awake: a change like every other."""
-        for start in range(0, len(ids), _IDS_A_QUERY):
-            some = ids[start : start + _IDS_A_QUERY]
+        for some in some_of(ids):
             self._connection.execute(update(entries).where(entries.c.id.in_(some)).values(asleep_until=None))
         self.touch(ids)
 
@@ -141,9 +139,7 @@ class SqlEntries:
         """Those of these entries that count now, each with what its sources say of it."""
         found: dict[int, BankEntry] = {}
         awake = or_(entries.c.asleep_until.is_(None), entries.c.asleep_until <= now)
-        wanted = list(ids)
-        for start in range(0, len(wanted), _IDS_A_QUERY):
-            some = wanted[start : start + _IDS_A_QUERY]
+        for some in some_of(ids):
             standings = self._standings(some)
             rows = self._connection.execute(
                 select(entries).where(entries.c.id.in_(some), entries.c.withdrawn_at.is_(None), awake)

@@ -6,7 +6,7 @@ others stay without gaps; callers see it as `OWN` plus the entry's number.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,14 +14,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from jikimi.db.entries import SqlEntries
+from jikimi.db.many import some_of
 from jikimi.db.schema import bank_content_entries as links
 from jikimi.db.schema import bank_contents as contents
 from jikimi.db.schema import entries, exchanges, holdings, source_records
 from jikimi.model.bank import Bank, BankEntry
 from jikimi.model.hma import ON, OWN, BankContent, NewContent, asleep_until, has_own
 from jikimi.model.signal import Signal
-
-_IDS_A_QUERY = 500
 
 
 class SqlContents:
@@ -79,7 +78,7 @@ class SqlContents:
     def of_entries(self, entry_ids: Collection[int]) -> Mapping[int, tuple[BankContent, ...]]:
         """The contents that bring these entries, oldest first. Of each content, only the entries asked for."""
         found: dict[int, list[BankContent]] = {}
-        for some in _parts(entry_ids):
+        for some in some_of(entry_ids):
             wanted = (
                 select(contents, links.c.entry_id)
                 .join(links, links.c.content_id == contents.c.id)
@@ -93,7 +92,7 @@ class SqlContents:
     def sources(self, entry_ids: Collection[int]) -> Mapping[str, tuple[str, ...]]:
         """Exchanges whose live records say one of these entries, and the keys of those records."""
         found: dict[str, list[str]] = {}
-        for some in _parts(entry_ids):
+        for some in some_of(entry_ids):
             said = (
                 select(exchanges.c.name, source_records.c.key)
                 .join(source_records, source_records.c.exchange_id == exchanges.c.id)
@@ -108,7 +107,7 @@ class SqlContents:
     def added_by_hand(self, entry_ids: Collection[int]) -> tuple[int, ...]:
         """Those that a person of ours added, and nobody withdrew."""
         found: list[int] = []
-        for some in _parts(entry_ids):
+        for some in some_of(entry_ids):
             wanted = select(entries.c.id).where(
                 entries.c.id.in_(some), entries.c.by_hand == "added", entries.c.withdrawn_at.is_(None)
             )
@@ -180,9 +179,3 @@ def _content(row: Row[Any], entry_ids: tuple[int, ...]) -> BankContent:
         metadata=row.metadata,
         disable_until=row.disable_until,
     )
-
-
-def _parts(ids: Collection[int]) -> Iterator[list[int]]:
-    wanted = list(ids)
-    for start in range(0, len(wanted), _IDS_A_QUERY):
-        yield wanted[start : start + _IDS_A_QUERY]

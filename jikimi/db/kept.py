@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from jikimi.db.many import some_of
 from jikimi.db.schema import clocks, kept_uploads
 from jikimi.model.look_back import KeptUpload, Looked, place_of, shelf_of
 from jikimi.model.match import View
@@ -27,7 +28,6 @@ from jikimi.model.signal import SIGNAL_KINDS, EntryBatch, Signal, Variant
 
 _ROWS, _ENTRIES, _UPLOADS = "kept", "looked", "looked_uploads"
 """Clocks: the last row; how far looking back has come, in changes of entries and in rows."""
-_IDS_A_QUERY = 500
 _MARK_DIGITS = 12
 _MOST_SIGNALS = 400_000
 """Signals that may wait in memory, about 100 MB: minutes of a database that is away under full load."""
@@ -94,9 +94,8 @@ class SqlKept:
     def some(self, ids: Collection[int]) -> tuple[KeptUpload, ...]:
         """Those of these uploads that are still there, in order of their numbers."""
         found: list[KeptUpload] = []
-        wanted = sorted(ids)
-        for start in range(0, len(wanted), _IDS_A_QUERY):
-            some = kept_uploads.c.id.in_(wanted[start : start + _IDS_A_QUERY])
+        for part in some_of(sorted(ids)):
+            some = kept_uploads.c.id.in_(part)
             rows = self._connection.execute(select(kept_uploads).where(some).order_by(kept_uploads.c.id))
             found += map(_kept, rows)
         return tuple(found)
@@ -142,9 +141,9 @@ class SqlKept:
     def erase(self, ids: Collection[int], signals: Sequence[Signal]) -> int:
         """Take signals out of uploads. A picture goes in all its positions, whichever of them was meant."""
         gone = {(signal.type, signal.value) for signal in signals}
-        erased, wanted = 0, sorted(ids)
-        for start in range(0, len(wanted), _IDS_A_QUERY):
-            some = kept_uploads.c.id.in_(wanted[start : start + _IDS_A_QUERY])
+        erased = 0
+        for part in some_of(sorted(ids)):
+            some = kept_uploads.c.id.in_(part)
             for row in self._connection.execute(select(kept_uploads.c.id, kept_uploads.c.signals).where(some)).all():
                 left = _without(row.signals, gone)
                 if left != row.signals:

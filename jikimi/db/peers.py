@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from jikimi.db.banks import SqlBanks
+from jikimi.db.many import some_of
 from jikimi.db.schema import banks, entries, exchanges, holdings, keys, peer_feedback, peers, source_records, tombstones
 from jikimi.model.exchange import Feedback
 from jikimi.model.peer import Change, Grant, Said
@@ -32,7 +33,6 @@ from jikimi.model.peer import Change, Grant, Said
 _KIND = "peer"
 """Exchanges of this kind fill banks from peers. What came from one peer is not told to another."""
 _ADDED = "added"
-_IDS_A_QUERY = 500
 _OPPOSITE = {
     Feedback.TRUE_POSITIVE: Feedback.FALSE_POSITIVE,
     Feedback.FALSE_POSITIVE: Feedback.TRUE_POSITIVE,
@@ -102,10 +102,9 @@ class SqlPeers:
 
     def readable(self, grant: Grant, entry_ids: Collection[int]) -> frozenset[int]:
         """Those of these entries that a peer may read."""
-        asked = list(entry_ids)
         found: set[int] = set()
-        for start in range(0, len(asked), _IDS_A_QUERY):
-            some = entries.c.id.in_(asked[start : start + _IDS_A_QUERY])
+        for part in some_of(entry_ids):
+            some = entries.c.id.in_(part)
             of_bank = entries.c.bank_id == grant.bank.id
             found.update(
                 self._connection.execute(select(entries.c.id).where(some, of_bank, _may_read(grant))).scalars()
@@ -144,10 +143,9 @@ class SqlPeers:
 
     def said(self, entry_ids: Collection[int]) -> tuple[Said, ...]:
         """What peers that were not revoked say of entries."""
-        asked = list(entry_ids)
         found: list[Said] = []
-        for start in range(0, len(asked), _IDS_A_QUERY):
-            some = peer_feedback.c.entry_id.in_(asked[start : start + _IDS_A_QUERY])
+        for part in some_of(entry_ids):
+            some = peer_feedback.c.entry_id.in_(part)
             found += map(_said, self._connection.execute(_what_is_said().where(some)))
         return tuple(found)
 

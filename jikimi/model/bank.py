@@ -13,6 +13,7 @@ from enum import StrEnum
 from jikimi.model.errors import Refused
 from jikimi.model.exchange import Opinion, Standing, Trust
 from jikimi.model.signal import SIGNAL_KINDS, Signal
+from jikimi.model.text import UNSTORABLE
 
 DEFAULT_DISTANCE = 31
 """Bits of 256 that may differ (PDQ README: 31 or less is a match)."""
@@ -24,8 +25,6 @@ MAX_TEXT = 2000
 
 _OWN = Standing()
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-"""No database stores the character 0 or half a surrogate pair; the latter is what other bytes than text become."""
 
 
 class Category(StrEnum):
@@ -179,5 +178,5 @@ def check_entry(policy: BankPolicy, entry: NewEntry) -> None:
 def _check_text(untrusted_text: str) -> None:
     if len(untrusted_text) > MAX_TEXT:
         raise Refused("bank_text_too_long", f"source and note are at most {MAX_TEXT} characters each.")
-    if _UNSTORABLE.search(untrusted_text):
+    if UNSTORABLE.search(untrusted_text):
         raise Refused("bank_text_invalid", "source and note are Unicode text without the character 0.")

@@ -17,6 +17,7 @@ from itertools import islice
 
 from jikimi.model.errors import Refused, Unavailable
 from jikimi.model.signal import Signal
+from jikimi.model.text import UNSTORABLE
 
 MAX_KEY = 200
 """Characters of a programme's own key for a record."""
@@ -38,7 +39,6 @@ _FEW = 100
 _LONGEST_PAUSE = timedelta(hours=6)
 _SMALL = MAX_MEMBERS
 """A detail of so few characters is within all bounds but that of depth."""
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
@@ -106,7 +106,7 @@ class SourceRecord:
     detail: Mapping[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.key) <= MAX_KEY or _UNSTORABLE.search(self.key):
+        if not 0 < len(self.key) <= MAX_KEY or UNSTORABLE.search(self.key):
             raise Refused("record_key_invalid", f"A record's key has 1 to {MAX_KEY} characters of Unicode text.")
         if self.labels:
             object.__setattr__(self, "labels", clean_labels(self.labels))
@@ -118,7 +118,7 @@ def clean_text(untrusted_text: str, most: int = MAX_TEXT) -> str:
     """A text from outside as it can be stored and shown: not too long, without the character 0 or half characters."""
     text = untrusted_text[:most]
     # What is printable has none of these; that is told faster, and holds for nearly all texts.
-    return text if text.isprintable() else _UNSTORABLE.sub("\ufffd", text)
+    return text if text.isprintable() else UNSTORABLE.sub("\ufffd", text)
 
 
 def clean_labels(untrusted_labels: Iterable[str]) -> tuple[str, ...]:
@@ -142,7 +142,7 @@ def _is_plain(detail: Mapping[str, Json]) -> bool:
     except TypeError:
         return False
     is_small = len(text) <= _SMALL and text.count("{") + text.count("[") <= MAX_DEPTH
-    return is_small and "\\u0000" not in text and not _UNSTORABLE.search(text)
+    return is_small and "\\u0000" not in text and not UNSTORABLE.search(text)
 
 
 def _clean(value: Json, depth: int) -> Json:

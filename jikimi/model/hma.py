@@ -18,6 +18,7 @@ from typing import Any
 from jikimi.model.bank import DEFAULT_DISTANCE, BankPolicy, Category, OnMatch
 from jikimi.model.errors import Refused
 from jikimi.model.signal import SIGNAL_KINDS, Signal, parse_signal
+from jikimi.model.text import UNSTORABLE
 
 OWN = 1_000_000_000_000
 """From here on numbers of contents stand for entries: far above any content, far below 2^53, where JSON's end."""
@@ -30,7 +31,6 @@ FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 """Until when an entry sleeps that is switched off."""
 _LONGEST_OFF = timedelta(days=5 * 365)
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,254}")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ID = re.compile(r"[0-9]{1,16}")
 _METADATA_TEXTS = ("content_id", "content_uri")
 
@@ -190,7 +190,7 @@ def content_type_of(untrusted_header: str) -> ContentType:
 
 def checked_note(untrusted_note: object) -> str:
     """Return a note as it will be stored."""
-    if not isinstance(untrusted_note, str) or len(untrusted_note) > MAX_NOTE or _UNSTORABLE.search(untrusted_note):
+    if not isinstance(untrusted_note, str) or len(untrusted_note) > MAX_NOTE or UNSTORABLE.search(untrusted_note):
         raise Refused("note_invalid", f"note is text of at most {MAX_NOTE} characters, none of them 0.")
     return untrusted_note
 
@@ -207,7 +207,7 @@ def checked_metadata(untrusted: object) -> dict[str, Any]:
     if not isinstance(said.get("json"), dict | None):
         raise Refused("metadata_invalid", "metadata's json is an object.")
     text = json.dumps(said, ensure_ascii=False)
-    if len(text) > MAX_METADATA or _UNSTORABLE.search(text):
+    if len(text) > MAX_METADATA or UNSTORABLE.search(text):
         raise Refused("metadata_invalid", f"metadata is Unicode text of at most {MAX_METADATA} characters.")
     return said
 
