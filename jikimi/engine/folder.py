@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jikimi.engine.index import Index, build_snapshot
@@ -20,6 +21,9 @@ from jikimi.ports import Newer
 
 _DUE_ROWS = 50_000
 """Rows in memory from which a new snapshot is worth its writing, if they are also a tenth of all rows."""
+_SECONDS_BETWEEN = 30.0
+"""Between two snapshots that nobody asked for. While a long list comes in, a tenth more is there every few seconds, and
+each one is read from the database anew, which uploads have to wait beside."""
 _SUFFIX = ".snapshot"
 _DAMAGED = ".damaged"
 
@@ -78,13 +82,21 @@ class SnapshotFolder:
                     file.unlink(missing_ok=True)
 
     def is_due(self) -> bool:
-        """Tell whether so much is only in memory that a snapshot should be written."""
-        return self._index.pending >= max(_DUE_ROWS, sum(self._index.sizes().values()) // 10) and not self.is_behind()
+        """Tell whether so much is only in memory that a snapshot should be written, and none was written just now."""
+        is_much = self._index.pending >= max(_DUE_ROWS, sum(self._index.sizes().values()) // 10)
+        return is_much and not self.is_behind() and not self._has_fresh()
 
     def is_behind(self) -> bool:
         """Tell whether there is a newer snapshot that would spare this process much memory."""
         newest = next((number for number, _ in self._files()), 0)
         return newest > self._loaded and self._index.pending >= _DUE_ROWS
+
+    def _has_fresh(self) -> bool:
+        """Whether the newest snapshot is young. One that is gone meanwhile is not; nor is one from a clock ahead."""
+        for _, file in self._files():
+            with suppress(FileNotFoundError):
+                return 0 <= time.time() - file.stat().st_mtime < _SECONDS_BETWEEN
+        return False
 
     def has_before(self, sequence: int) -> bool:
         """Tell whether there is a snapshot of an earlier state, on the disk or in this process."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,6 +118,23 @@ def test_much_that_is_only_in_memory_is_written_down(settings: Settings) -> None
         assert not kit.snapshots.is_due()
         assert not kit.snapshots.is_behind()
         assert kit.index.sizes()["md5"] == 50_000
+
+
+def test_while_much_comes_in_snapshots_do_not_follow_each_other_at_once(settings: Settings) -> None:
+    with open_world(settings) as world:
+        kit = world.kit
+        kit.index.sizes()
+        make_bank(kit, "known")
+        add_entries(kit, OPERATOR, "known", [md5(number) for number in range(50_000)])
+        renew(kit)
+        (first,) = snapshots(settings)
+        add_entries(kit, OPERATOR, "known", [md5(number) for number in range(50_000, 110_000)])
+        renew(kit)
+        assert snapshots(settings) == [first]
+        os.utime(first, (time.time() - 31, time.time() - 31))
+        renew(kit)
+        assert snapshots(settings) != [first]
+        assert kit.index.sizes()["md5"] == 110_000
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut short", "empty", "grown"])
